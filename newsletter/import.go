@@ -1,0 +1,51 @@
+package newsletter
+
+import (
+	"context"
+	"time"
+)
+
+// Import is one run of bringing readers in from a file. Rows counts data lines; created, updated,
+// unsubscribed and rejected say what became of them (an unchanged reader counts as updated).
+type Import struct {
+	ID            int64
+	State         string // running, done, failed
+	File          string
+	Format        string // stibee, mailchimp, substack, ghost, listmonk, techissue, plain
+	As            ImportAs
+	ConsentSource string
+	DryRun        bool
+	Rows          int64
+	Created       int64
+	Updated       int64
+	Unsubscribed  int64 // the part of created and updated that came as having left
+	Rejected      int64
+	Error         string
+	CreatedAt     time.Time
+	DoneAt        time.Time
+}
+
+// ImportAs is what the file's readers become when their row does not say otherwise.
+type ImportAs string
+
+const (
+	ImportActive       ImportAs = "active" // needs a consent source
+	ImportPending      ImportAs = "pending"
+	ImportUnsubscribed ImportAs = "unsubscribed"
+	ImportSuppressed   ImportAs = "suppressed"
+)
+
+// Reject is a line that was not taken. Lines are numbered as in the file, the header being line 1.
+type Reject struct {
+	Line   int64
+	Value  string // the line's address cell, made harmless
+	Reason string
+}
+
+// ImportTx keeps imports and their refused lines.
+type ImportTx interface {
+	PutImport(ctx context.Context, i *Import) error
+	Import(ctx context.Context, id int64) (Import, error)
+	AddRejects(ctx context.Context, id int64, r []Reject) error
+	Rejects(ctx context.Context, id int64, after int64, limit int) ([]Reject, error)
+}
