@@ -79,11 +79,17 @@ type Progress struct {
 	State      IssueState
 	Recipients int64
 	Counts     map[DeliveryState]int64
-	Deferred   int64     // the part of queued that was tried before
-	Rate       float64   // letters sent per second over the last half minute
+	Deferred   int64   // the part of queued that was tried before
+	Rate       float64 // letters sent per second over the last half minute
 	ETA        time.Duration
 	NextDue    time.Time // earliest queued letter; zero when none
 	Alerts     []Alert
+}
+
+// Tally is what is known of an issue's letters beyond their states. Opened is an estimate: mail programs and
+// scanners open letters by themselves.
+type Tally struct {
+	Opened, Clicked, Bounced, Unsubscribed int64
 }
 
 // DeliveryFilter selects letters of one issue, oldest first.
@@ -102,14 +108,14 @@ type NoticeID int64
 type NoticeKind string
 
 const (
-	NoticeConfirm    NoticeKind = "confirm"    // gate: not blocked by hand
-	NoticeAlready    NoticeKind = "already"    // already subscribed; gate: none beyond the address
-	NoticeWelcome    NoticeKind = "welcome"    // gate: active
-	NoticeRefusal    NoticeKind = "refusal"    // 수신거부 처리 결과 (정보통신망법 §50⑦); gate: none
-	NoticeManage     NoticeKind = "manage"     // the 30-minute link
-	NoticeAddress    NoticeKind = "address"    // proves a new address
-	NoticeTest       NoticeKind = "test"       // a test letter of an issue
-	NoticeAlert      NoticeKind = "alert"      // to the owner
+	NoticeConfirm    NoticeKind = "confirm" // gate: not blocked by hand
+	NoticeAlready    NoticeKind = "already" // already subscribed; gate: none beyond the address
+	NoticeWelcome    NoticeKind = "welcome" // gate: active
+	NoticeRefusal    NoticeKind = "refusal" // 수신거부 처리 결과 (정보통신망법 §50⑦); gate: none
+	NoticeManage     NoticeKind = "manage"  // the 30-minute link
+	NoticeAddress    NoticeKind = "address" // proves a new address
+	NoticeTest       NoticeKind = "test"    // a test letter of an issue
+	NoticeAlert      NoticeKind = "alert"   // to the owner
 	NoticeAdminReset NoticeKind = "admin_reset"
 )
 

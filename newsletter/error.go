@@ -3,6 +3,7 @@ package newsletter
 import (
 	"errors"
 	"strings"
+	"time"
 )
 
 // Kind says what went wrong in words that a caller can act on. The HTTP status,
@@ -30,6 +31,7 @@ type Error struct {
 	Code  string // stable snake_case name for programs, "" means the kind's own
 	Msg   string
 	Err   error
+	After time.Duration // with TooMany: how long to wait, 0 when not known
 }
 
 func (e *Error) Error() string {

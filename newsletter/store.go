@@ -69,15 +69,17 @@ type SuppressionTx interface {
 	PutSuppression(ctx context.Context, s *Suppression) error
 	DeleteSuppression(ctx context.Context, id int64) error
 	Suppressions(ctx context.Context, query string, cursor int64, limit int) ([]Suppression, error)
-	// AddLeaver appends to the leavers' log of a PostgreSQL house; on SQLite the service's LeaversLog is a file.
+	// AddLeaver appends to the leavers' table; a SQLite house keeps a file of the same lines beside the database.
 	AddLeaver(ctx context.Context, l Leaver) error
+	// LastLeaver returns the newest line about an address. NotFound: it never left.
+	LastLeaver(ctx context.Context, key AddressKey) (Leaver, error)
 }
 
 // Leaver is a line of the leavers' log: who must not be written to again, whatever a backup says.
 type Leaver struct {
 	Key  AddressKey
 	At   time.Time
-	Kind string // unsubscribed, suppressed, complaint, erased
+	Kind string // unsubscribed, suppressed, erased; returned takes the lines before it back
 }
 
 // ArticleTx keeps articles.
@@ -148,6 +150,9 @@ type DeliveryTx interface {
 	CancelQueued(ctx context.Context, id IssueID, now time.Time) (int64, error)
 	// ExpireQueued turns letters still queued into expired.
 	ExpireQueued(ctx context.Context, id IssueID, now time.Time) (int64, error)
+	// Tally counts what became of an issue beyond its states: distinct letters opened, clicked and bounced,
+	// and readers who left after they got it.
+	Tally(ctx context.Context, id IssueID) (Tally, error)
 	// MarkSent settles an uncertain letter by hand, with an attempt that says who.
 	MarkSent(ctx context.Context, id DeliveryID, by string, now time.Time) error
 	// Violations runs the invariants of docs/states.md and describes each row that breaks one, at most 20.

@@ -1,0 +1,102 @@
+package newsletter
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// settingNames are the settings that the admin may change, with the field of the house each one overrides.
+var settingNames = map[string]func(*House) *string{
+	"site_name":            func(h *House) *string { return &h.SiteName },
+	"tagline":              func(h *House) *string { return &h.Tagline },
+	"author":               func(h *House) *string { return &h.Author },
+	"author_line":          func(h *House) *string { return &h.AuthorLine },
+	"from_name":            func(h *House) *string { return &h.FromName },
+	"legal_name":           func(h *House) *string { return &h.Legal.Name },
+	"legal_representative": func(h *House) *string { return &h.Legal.Representative },
+	"legal_address":        func(h *House) *string { return &h.Legal.Address },
+	"legal_phone":          func(h *House) *string { return &h.Legal.Phone },
+	"legal_email":          func(h *House) *string { return &h.Legal.Email },
+}
+
+// SettingNames lists the admin's settings in alphabetical order.
+func SettingNames() []string {
+	names := make([]string, 0, len(settingNames))
+	for n := range settingNames {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// House is who sends: the environment's values where the admin has set nothing.
+func (s *Service) House(ctx context.Context) (House, error) {
+	return get(ctx, s, func(tx Tx) (House, error) { return s.house(ctx, tx) })
+}
+
+func (s *Service) house(ctx context.Context, tx Tx) (House, error) {
+	h := s.opt.House
+	set, err := tx.Settings(ctx)
+	if err != nil {
+		return House{}, fmt.Errorf("read settings: %w", err)
+	}
+	for name, field := range settingNames {
+		if v := set[name]; v != "" {
+			*field(&h) = v
+		}
+	}
+	return h, nil
+}
+
+// Settings returns the effective value of each of the admin's settings.
+func (s *Service) Settings(ctx context.Context) (map[string]string, error) {
+	h, err := s.House(ctx)
+	if err != nil {
+		return nil, err
+	}
+	values := make(map[string]string, len(settingNames))
+	for name, field := range settingNames {
+		values[name] = *field(&h)
+	}
+	return values, nil
+}
+
+// PutSettings changes the named settings, all or none. Faults name unknown ones and values with control characters.
+func (s *Service) PutSettings(ctx context.Context, actor string, values map[string]string) error {
+	var faults Faults
+	clean := make(map[string]string, len(values))
+	for name, v := range values {
+		if settingNames[name] == nil {
+			faults = append(faults, invalid(name, "모르는 설정이에요."))
+			continue
+		}
+		line, err := CleanLine(v, 300)
+		if err != nil {
+			faults = append(faults, invalid(name, "줄바꿈이나 제어 문자는 쓸 수 없어요. 300자까지 쓸 수 있어요."))
+			continue
+		}
+		clean[name] = line
+	}
+	if err := faults.Err(); err != nil {
+		return err
+	}
+	names := make([]string, 0, len(clean))
+	for name := range clean {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return s.update(ctx, func(tx Tx) error {
+		for _, name := range names {
+			if err := tx.PutSetting(ctx, name, clean[name], s.opt.Now()); err != nil {
+				return fmt.Errorf("put setting %s: %w", name, err)
+			}
+		}
+		if err := s.audit(ctx, tx, actor, "settings", "house", strings.Join(names, ", ")); err != nil {
+			return err
+		}
+		return tx.BumpRevision(ctx)
+	})
+}

@@ -1,0 +1,376 @@
+package newsletter
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+const (
+	confirmLife   = 7 * 24 * time.Hour
+	manageLife    = 30 * time.Minute
+	mailGap       = 15 * time.Minute // between two letters that a stranger can cause at one address
+	mailsADay     = 3
+	signupsAnHour = 100 // from one IPv4 address or one IPv6 /64
+)
+
+// Signup is a wish to read, as it came in.
+type Signup struct {
+	Email, Name               string
+	Consent, AdConsent, Age14 bool
+	IP                        string
+	Form                      string // site, json, embed
+	Source                    string
+}
+
+// signupWish travels in the confirmation's grant: what takes effect when the mailed link is used.
+type signupWish struct {
+	Name string `json:"name,omitempty"`
+	Ad   bool   `json:"ad,omitempty"`
+	Form string `json:"form,omitempty"`
+}
+
+// Subscribe records a wish to read and queues the letter that proves it. New, waiting, active and suppressed
+// addresses get the same answer, so a stranger learns nothing from it; only the letter differs.
+// Errors: Faults (email, name, consent, age14), TooMany for an address of the network that asks too often.
+func (s *Service) Subscribe(ctx context.Context, in Signup) error {
+	addr, name, err := in.judge()
+	if err != nil {
+		return err
+	}
+	now := s.opt.Now()
+	err = s.update(ctx, func(tx Tx) error {
+		if err := s.limitIP(ctx, tx, "signup", in.IP, now); err != nil {
+			return err
+		}
+		sub, err := tx.SubscriberByKey(ctx, s.keyOf(addr))
+		known, err := found(err)
+		if err != nil {
+			return err
+		}
+		if !known {
+			sub = Subscriber{Email: addr, AddrKey: s.keyOf(addr), Name: name, Status: Pending, Source: in.Source, CreatedAt: now, UpdatedAt: now}
+			if err := tx.PutSubscriber(ctx, &sub); err != nil {
+				return err
+			}
+			if err := tx.AddEvent(ctx, Event{Subscriber: sub.ID, Kind: "subscribed", Detail: in.Form, At: now}); err != nil {
+				return err
+			}
+		}
+		return s.answerSignup(ctx, tx, sub, in, signupWish{Name: name, Ad: in.AdConsent, Form: in.Form}, now)
+	})
+	if err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	s.opt.Wake()
+	return nil
+}
+
+func (in Signup) judge() (Address, string, error) {
+	var faults Faults
+	addr, err := ParseAddress(in.Email)
+	if err != nil {
+		faults = append(faults, FaultsOf(err)...)
+	} else if addr.Role() {
+		faults = append(faults, invalid("email", "여러 사람이 함께 쓰는 관리용 주소로는 구독할 수 없어요. 본인의 주소를 적어 주세요."))
+	}
+	name, err := CleanName(in.Name)
+	if err != nil {
+		faults = append(faults, FaultsOf(err)...)
+	}
+	if !in.Consent {
+		faults = append(faults, invalid("consent", "개인정보 수집·이용에 동의해 주세요."))
+	}
+	if !in.Age14 {
+		faults = append(faults, invalid("age14", "만 14세 이상인지 확인해 주세요."))
+	}
+	return addr, name, faults.Err()
+}
+
+// answerSignup queues the letter that fits what we know of the address; each is one letter under the same limit.
+func (s *Service) answerSignup(ctx context.Context, tx Tx, sub Subscriber, in Signup, wish signupWish, now time.Time) error {
+	switch {
+	case sub.Suppression == SuppressedManual:
+		return nil // blocked by hand: nothing
+	case sub.Status == Active && sub.Suppression == "":
+		ok, err := s.mayMail(ctx, tx, sub.AddrKey, now)
+		if err != nil || !ok {
+			return err
+		}
+		return s.queueWithManageLink(ctx, tx, NoticeAlready, sub, now)
+	}
+	for _, c := range []Consent{
+		{Kind: ConsentPrivacy, Granted: true}, {Kind: ConsentAge14, Granted: true},
+	} {
+		c.Subscriber, c.AddrKey, c.TextVersion, c.At, c.IP, c.Form = sub.ID, sub.AddrKey, ConsentVersion, now, in.IP, in.Form
+		if err := tx.AddConsent(ctx, c); err != nil {
+			return err
+		}
+	}
+	if sub.Suppression == SuppressedComplaint {
+		text := fmt.Sprintf("스팸으로 신고했던 구독자 %d번이 다시 구독을 신청했어요.", sub.ID)
+		if err := tx.PutAlert(ctx, &Alert{Kind: "complaint_returns", Text: text, At: now}); err != nil {
+			return err
+		}
+	}
+	return s.confirmationFor(ctx, tx, sub, wish, now)
+}
+
+// queueConfirmation mails the link that proves the address, unless the address had its share of letters.
+// again marks a confirmation after a complaint, which says so.
+func (s *Service) queueConfirmation(ctx context.Context, tx Tx, sub *Subscriber, now time.Time, again bool) error {
+	if again {
+		sub.Suppression = SuppressedComplaint
+	}
+	return s.confirmationFor(ctx, tx, *sub, signupWish{Name: sub.Name, Ad: sub.AdConsent}, now)
+}
+
+func (s *Service) confirmationFor(ctx context.Context, tx Tx, sub Subscriber, wish signupWish, now time.Time) error {
+	ok, err := s.mayMail(ctx, tx, sub.AddrKey, now)
+	if err != nil || !ok {
+		return err
+	}
+	detail, err := json.Marshal(wish)
+	if err != nil {
+		return err
+	}
+	g := Grant{Kind: GrantConfirm, Subscriber: sub.ID, Detail: string(detail), CreatedAt: now, ExpiresAt: now.Add(confirmLife)}
+	if err := tx.PutGrant(ctx, &g); err != nil {
+		return err
+	}
+	return tx.QueueNotice(ctx, &Notice{
+		Kind: NoticeConfirm, Subscriber: sub.ID, Email: sub.Email.String(), State: Queued, DueAt: now, CreatedAt: now,
+		Payload: NoticePayload{Name: sub.Name, Grant: g.ID, Expires: g.ExpiresAt, Again: sub.Suppression == SuppressedComplaint},
+	})
+}
+
+// queueWithManageLink queues a letter that carries a fresh link to the reader's own page.
+func (s *Service) queueWithManageLink(ctx context.Context, tx Tx, kind NoticeKind, sub Subscriber, now time.Time) error {
+	g := Grant{Kind: GrantManage, Subscriber: sub.ID, CreatedAt: now, ExpiresAt: now.Add(manageLife)}
+	if err := tx.PutGrant(ctx, &g); err != nil {
+		return err
+	}
+	return tx.QueueNotice(ctx, &Notice{
+		Kind: kind, Subscriber: sub.ID, Email: sub.Email.String(), State: Queued, DueAt: now, CreatedAt: now,
+		Payload: NoticePayload{Name: sub.Name, Grant: g.ID, Expires: g.ExpiresAt, At: sub.ConsentAt},
+	})
+}
+
+// mayMail keeps the letters that anybody can cause at an address to one in 15 minutes and three in any 24
+// hours (S38). Three slots are used in turn; the oldest tells when the third last letter went.
+func (s *Service) mayMail(ctx context.Context, tx Tx, key AddressKey, now time.Time) (bool, error) {
+	oldest, slot := now.Add(time.Hour), ""
+	for i := range mailsADay {
+		name := fmt.Sprintf("mail.%d:%s", i, key)
+		last, err := tx.LastTaken(ctx, name)
+		if err != nil {
+			return false, err
+		}
+		if !last.IsZero() && now.Sub(last) < mailGap {
+			return false, nil
+		}
+		if last.Before(oldest) {
+			oldest, slot = last, name
+		}
+	}
+	if !oldest.IsZero() && now.Sub(oldest) < 24*time.Hour {
+		return false, nil
+	}
+	_, err := tx.Take(ctx, slot, 24*time.Hour, now)
+	return err == nil, err
+}
+
+// limitIP keeps one network address from filling the house. It counts the request even when that is refused later.
+func (s *Service) limitIP(ctx context.Context, tx Tx, what, ip string, now time.Time) error {
+	net := ip
+	if a, err := netip.ParseAddr(ip); err == nil && a.Is6() && !a.Is4In6() {
+		if p, err := a.Prefix(64); err == nil {
+			net = p.String()
+		}
+	}
+	n, err := tx.Take(ctx, what+".ip:"+net, time.Hour, now)
+	if err != nil {
+		return err
+	}
+	if n > signupsAnHour {
+		return &Error{Kind: TooMany, Msg: "요청이 너무 많아요. 조금 뒤에 다시 해 주세요."}
+	}
+	return nil
+}
+
+// ConfirmView is what the page behind the mailed link shows before the button is pressed.
+type ConfirmView struct {
+	Masked string
+}
+
+// ConfirmView looks at a confirmation link and changes nothing: link scanners open it too.
+// Errors: NotFound for a forged token, Gone (code expired or used).
+func (s *Service) ConfirmView(ctx context.Context, token string) (ConfirmView, error) {
+	return get(ctx, s, func(tx Tx) (ConfirmView, error) {
+		_, sub, err := s.openGrant(ctx, tx, PurposeConfirm, GrantConfirm, token)
+		return ConfirmView{Masked: sub.Email.Masked()}, err
+	})
+}
+
+// openGrant finds the unused grant of a mailed link and its reader.
+func (s *Service) openGrant(ctx context.Context, tx Tx, p Purpose, kind GrantKind, token string) (Grant, Subscriber, error) {
+	now := s.opt.Now()
+	id, err := s.opt.Keys().Verify(p, token, now)
+	if err != nil {
+		return Grant{}, Subscriber{}, err
+	}
+	g, err := tx.Grant(ctx, id)
+	if err != nil {
+		return Grant{}, Subscriber{}, err
+	}
+	if g.Kind != kind {
+		return Grant{}, Subscriber{}, &Error{Kind: NotFound, Msg: "링크가 올바르지 않아요."}
+	}
+	if err := g.Usable(now); err != nil {
+		return g, Subscriber{}, err
+	}
+	sub, err := tx.Subscriber(ctx, g.Subscriber)
+	if err != nil {
+		return g, Subscriber{}, err
+	}
+	if sub.Status == Unsubscribed && g.CreatedAt.Before(sub.UnsubscribedAt) {
+		return g, sub, &Error{Kind: Gone, Code: "expired", Msg: "링크가 만료됐어요."} // asked for before they left
+	}
+	return g, sub, nil
+}
+
+// Confirm makes the reader of a mailed link active: the second half of the double opt-in. It lifts a suppression, since
+// the letter has just arrived and its reader asks for more. Errors as ConfirmView.
+func (s *Service) Confirm(ctx context.Context, token, ip string) (Subscriber, error) {
+	now := s.opt.Now()
+	var sub Subscriber
+	err := s.update(ctx, func(tx Tx) error {
+		g, reader, err := s.openGrant(ctx, tx, PurposeConfirm, GrantConfirm, token)
+		if err != nil {
+			return err
+		}
+		g.UsedAt = now
+		if err := tx.PutGrant(ctx, &g); err != nil {
+			return err
+		}
+		var wish signupWish
+		if err := json.Unmarshal([]byte(g.Detail), &wish); err != nil {
+			return fmt.Errorf("read the wish of grant %d: %w", g.ID, err)
+		}
+		sub = reader
+		return s.activate(ctx, tx, &sub, wish, ip, now)
+	})
+	if err != nil {
+		return Subscriber{}, fmt.Errorf("confirm: %w", err)
+	}
+	s.opt.Wake()
+	return sub, nil
+}
+
+func (s *Service) activate(ctx context.Context, tx Tx, sub *Subscriber, wish signupWish, ip string, now time.Time) error {
+	if err := s.welcomeBack(ctx, tx, sub, ip, now); err != nil {
+		return err
+	}
+	sub.Status, sub.ConfirmedAt, sub.ConsentAt, sub.UpdatedAt = Active, now, now, now
+	sub.UnsubscribedAt, sub.UnsubscribeReason, sub.PausedUntil = time.Time{}, "", time.Time{}
+	if wish.Name != "" {
+		sub.Name = wish.Name
+	}
+	consents := []Consent{{Kind: ConsentLetter, Granted: true}}
+	if wish.Ad {
+		sub.AdConsent, sub.AdConsentAt = true, now
+		consents = append(consents, Consent{Kind: ConsentAd, Granted: true})
+	}
+	for _, c := range consents {
+		c.Subscriber, c.AddrKey, c.TextVersion, c.At, c.IP, c.Form, c.Confirmed = sub.ID, sub.AddrKey, ConsentVersion, now, ip, wish.Form, "mail"
+		if err := tx.AddConsent(ctx, c); err != nil {
+			return err
+		}
+	}
+	if err := tx.PutSubscriber(ctx, sub); err != nil {
+		return err
+	}
+	if err := tx.AddEvent(ctx, Event{Subscriber: sub.ID, Kind: "confirmed", At: now}); err != nil {
+		return err
+	}
+	if err := tx.Emit(ctx, "subscriber.confirmed", fmt.Sprintf(`{"id":%d}`, sub.ID), now); err != nil {
+		return err
+	}
+	return tx.QueueNotice(ctx, &Notice{
+		Kind: NoticeWelcome, Subscriber: sub.ID, Email: sub.Email.String(), State: Queued, DueAt: now, CreatedAt: now,
+		Payload: NoticePayload{Name: sub.Name, At: now, AdAlso: sub.AdConsent},
+	})
+}
+
+// welcomeBack lifts what stood against the address, with the evidence that a mailed link was used.
+func (s *Service) welcomeBack(ctx context.Context, tx Tx, sub *Subscriber, ip string, now time.Time) error {
+	if sub.Suppression == SuppressedManual {
+		return &Error{Kind: NotFound, Msg: "링크가 올바르지 않아요."}
+	}
+	_, err := tx.LastLeaver(ctx, sub.AddrKey)
+	left, err := found(err)
+	if err != nil {
+		return err
+	}
+	if sub.Suppression != "" {
+		sup, err := tx.SuppressionByKey(ctx, sub.AddrKey)
+		if err != nil {
+			return err
+		}
+		if err := tx.DeleteSuppression(ctx, sup.ID); err != nil {
+			return err
+		}
+		c := Consent{
+			Subscriber: sub.ID, AddrKey: sub.AddrKey, Kind: ConsentUnsuppress, Granted: true, TextVersion: ConsentVersion,
+			At: now, IP: ip, Form: string(sup.Reason), Confirmed: "mail",
+		}
+		if err := tx.AddConsent(ctx, c); err != nil {
+			return err
+		}
+		if err := tx.AddEvent(ctx, Event{Subscriber: sub.ID, Kind: "lifted", Detail: string(sup.Reason), At: now}); err != nil {
+			return err
+		}
+		sub.Suppression, left = "", true
+	}
+	if left {
+		return s.leave(ctx, tx, sub.AddrKey, "returned", now)
+	}
+	return nil
+}
+
+// ResendConfirmation mails a new link to the reader of an expired one, within the limits. The answer tells nothing.
+func (s *Service) ResendConfirmation(ctx context.Context, token, ip string) error {
+	now := s.opt.Now()
+	id, err := s.opt.Keys().Verify(PurposeConfirm, token, now)
+	if err != nil && KindOf(err) != Gone { // expired ones are what this is for
+		return err
+	}
+	err = s.update(ctx, func(tx Tx) error {
+		if err := s.limitIP(ctx, tx, "signup", ip, now); err != nil {
+			return err
+		}
+		g, err := tx.Grant(ctx, id)
+		if err != nil {
+			return err
+		}
+		sub, err := tx.Subscriber(ctx, g.Subscriber)
+		if err != nil {
+			return err
+		}
+		if sub.Status == Active && sub.Suppression == "" || sub.Suppression == SuppressedManual {
+			return nil
+		}
+		var wish signupWish
+		if err := json.Unmarshal([]byte(g.Detail), &wish); err != nil {
+			return err
+		}
+		return s.confirmationFor(ctx, tx, sub, wish, now)
+	})
+	if KindOf(err) == NotFound {
+		return nil
+	}
+	s.opt.Wake()
+	return err
+}
