@@ -1,0 +1,97 @@
+package newsletter
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrLeaseLost says that the letter is somebody else's by now: the worker forgets it and writes nothing.
+var ErrLeaseLost = errors.New("lease lost")
+
+// Ticket names a letter that a worker holds: a delivery, or with Single set a notice.
+type Ticket struct {
+	Single bool
+	ID     int64 // DeliveryID or NoticeID
+	Lease  int64
+}
+
+// Claimed is a letter just leased, with what composing it needs.
+type Claimed struct {
+	Ticket
+	Email    string
+	Attempts int  // charged so far
+	Resent   bool // the automatic second try is used up
+	FirstDue time.Time
+
+	// of a delivery
+	Issue      IssueID
+	Number     int
+	Edition    int
+	Subscriber SubscriberID
+	Name       string
+	ConsentAt  time.Time
+	PreparedAt time.Time
+	ExpiresAt  time.Time
+	NoTracking bool
+
+	// of a notice
+	Notice Notice
+}
+
+// GateError says that a letter may not leave, and what became of its row in the same transaction.
+type GateError struct {
+	State  DeliveryState // skipped, cancelled, or queued when the issue is paused
+	Reason string
+}
+
+func (e *GateError) Error() string { return "gate refused: " + string(e.State) + " " + e.Reason }
+
+// Settlement is the result of one attempt, to be written in one transaction: the row's new state, the attempt, the
+// suppression that follows.
+type Settlement struct {
+	Ticket
+	State   DeliveryState // sent, queued, failed, uncertain or expired
+	Reason  string
+	DueAt   time.Time // for queued
+	Charge  bool      // the attempt counts
+	Reply   Reply
+	RelayID string
+	Relay   string // host:port that was asked
+	Outcome string // for the attempt: sent, retry, failed, uncertain, requeued, released
+	At      time.Time
+
+	Suppress SuppressionReason // "" for none; the row's reader is suppressed with Reply as evidence
+	Pause    string            // not "": the issue pauses with this reason and an alert of that kind
+	Alert    string            // the alert's text
+}
+
+// Recovered counts what a restart found in flight.
+type Recovered struct{ Requeued, Uncertain int64 }
+
+// QueueStore is what the queue needs of the store. Each call is one transaction, on disk when it returns; calls
+// of many workers share commits where the engine can.
+type QueueStore interface {
+	// ClaimDeliveries leases up to limit letters that are queued and due, of issues in state sending, oldest due first. No letter is
+	// given to two callers. Each names the newest edition of its variant.
+	ClaimDeliveries(ctx context.Context, node int64, limit int, now time.Time) ([]Claimed, error)
+	ClaimNotices(ctx context.Context, node int64, limit int, now time.Time) ([]Claimed, error)
+	// Gate turns leased into handing only while the lease is ours, the issue is sending, the reader is active under the same address,
+	// not resting, and the address is not suppressed. Errors: ErrLeaseLost, *GateError (the row is settled already).
+	Gate(ctx context.Context, t Ticket, now time.Time) error
+	// Settle writes a result under the same lease; a 2xx that comes late turns uncertain into sent. ErrLeaseLost otherwise.
+	Settle(ctx context.Context, s Settlement) error
+	// Recover takes back what a node (0: every node) held when it died: leased → queued uncharged, handing → uncertain.
+	Recover(ctx context.Context, node int64, now time.Time) (Recovered, error)
+	// SecondTries queues uncertain letters of resend_once for their one more try: 15 minutes without evidence, single letters 5.
+	SecondTries(ctx context.Context, now time.Time) (int64, error)
+	// Edition returns an issue's edition by its number.
+	Edition(ctx context.Context, issue IssueID, number int) (Edition, error)
+
+	// RegisterNode names this process; Beat says it is alive, by the database's clock where there is one.
+	// ReapNodes returns other nodes silent for longer than limit, marking them stopped.
+	RegisterNode(ctx context.Context, name string, now time.Time) (int64, error)
+	Beat(ctx context.Context, node int64, now time.Time) error
+	ReapNodes(ctx context.Context, self int64, silent time.Duration, now time.Time) ([]int64, error)
+	StopNode(ctx context.Context, node int64, now time.Time) error
+}
