@@ -1,0 +1,54 @@
+// What pages do better with scripts. Everything works without them.
+"use strict";
+
+// 자동/밝게/어둡게
+for (const box of document.querySelectorAll("[data-theme-switch]")) {
+  const root = document.documentElement;
+  const show = () => {
+    for (const b of box.querySelectorAll("button")) {
+      b.setAttribute("aria-pressed", String((root.dataset.theme || "auto") === b.dataset.themeSet));
+    }
+  };
+  box.setAttribute("role", "group");
+  box.setAttribute("aria-label", "화면 밝기");
+  box.hidden = false;
+  box.addEventListener("click", (e) => {
+    const set = e.target.dataset && e.target.dataset.themeSet;
+    if (!set) return;
+    if (set === "auto") delete root.dataset.theme; else root.dataset.theme = set;
+    try { localStorage.setItem("theme", set); } catch (err) { /* lasts for this page only */ }
+    show();
+  });
+  show();
+}
+
+// An error summary or a result takes the focus, so that it is read out and not missed.
+const focus = document.querySelector("[data-focus]");
+if (focus) focus.focus();
+
+// A second press while the first is on its way would only end in an error page.
+document.addEventListener("submit", (e) => {
+  const form = e.target;
+  if (form.method !== "post") return;
+  if (form.dataset.sent) { e.preventDefault(); return; }
+  form.dataset.sent = "1";
+});
+window.addEventListener("pageshow", () => {
+  for (const f of document.forms) delete f.dataset.sent;
+});
+
+// 링크 복사, 공유하기
+for (const b of document.querySelectorAll("[data-copy]")) {
+  const said = b.parentElement.querySelector("[data-copied]");
+  if (navigator.clipboard) {
+    b.hidden = false;
+    b.addEventListener("click", () => navigator.clipboard.writeText(b.dataset.copy).then(
+      () => { said.textContent = "링크를 복사했어요."; },
+      () => { said.textContent = "복사하지 못했어요. 주소창의 주소를 복사해 주세요."; }));
+  }
+}
+for (const b of document.querySelectorAll("[data-share]")) {
+  if (!navigator.share) continue;
+  b.hidden = false;
+  b.addEventListener("click", () => navigator.share({ title: document.title, url: location.href }).catch(() => {}));
+}
