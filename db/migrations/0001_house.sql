@@ -114,13 +114,14 @@ CREATE TABLE suppressions (
     created_at {{bigint}} NOT NULL
 );
 
--- The leavers' log of a PostgreSQL house; with SQLite it is a file beside the database.
+-- Who must not be written to again; with SQLite a file beside the database holds the same lines.
 CREATE TABLE leavers (
     id       {{id}},
     addr_key TEXT NOT NULL,
     at       {{bigint}} NOT NULL,
     kind     TEXT NOT NULL
 );
+CREATE INDEX leavers_addr_key ON leavers (addr_key, id);
 
 CREATE TABLE articles (
     id           {{id}},
