@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,10 +124,10 @@ func TestFailedChangeLeavesTheOthers(t *testing.T) {
 
 func TestFailedCommitFailsAll(t *testing.T) {
 	bubble(t, func(t *testing.T, d *db.DB) {
-		var failed int
+		var failed atomic.Int32
 		failing := func(err error) {
 			if err != nil {
-				failed++
+				failed.Add(1)
 			}
 		}
 		release := make(chan struct{})
@@ -141,8 +142,8 @@ func TestFailedCommitFailsAll(t *testing.T) {
 		}, failing)
 		q.add(insert(t.Context(), "refused", errors.New("seen something that was never kept")), failing)
 		q.run()
-		if got := names(t, d); failed != 3 || len(got) != 0 {
-			t.Errorf("%d of 3 failed, stored %v", failed, got)
+		if got := names(t, d); failed.Load() != 3 || len(got) != 0 {
+			t.Errorf("%d of 3 failed, stored %v", failed.Load(), got)
 		}
 		if err := add(t.Context(), d, "next"); err != nil {
 			t.Errorf("the next one: %v", err)

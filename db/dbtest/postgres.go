@@ -20,6 +20,8 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx", to create and drop databases
+
+	"techissue/db"
 )
 
 // errNoServer tells that PostgreSQL is not installed here.
@@ -89,9 +91,10 @@ func (l *lazyServer) stop() {
 type server struct {
 	base   url.URL
 	admin  *sql.DB
-	folder string        // of a private server
-	cmd    *exec.Cmd     // of a private server
-	ended  chan struct{} // closed when it has ended
+	folder string         // of a private server
+	owner  *db.FolderLock // of a private server: we still run
+	cmd    *exec.Cmd      // of a private server
+	ended  chan struct{}  // closed when it has ended
 
 	mu       sync.Mutex
 	n        int
@@ -131,8 +134,12 @@ func (s *server) launch() error {
 	if err != nil {
 		return err
 	}
+	sweep()
 	// Not t.TempDir: its parent is 0700, and as root the server runs as another user.
-	if s.folder, err = os.MkdirTemp("", "techissue-pg-"); err != nil {
+	if s.folder, err = os.MkdirTemp("", folderPrefix); err != nil {
+		return err
+	}
+	if s.owner, err = db.LockFolder(s.folder); err != nil {
 		return err
 	}
 	who, err := s.runAs()
@@ -171,6 +178,24 @@ func (s *server) launch() error {
 		close(s.ended)
 	}()
 	return <-begun
+}
+
+const folderPrefix = "techissue-pg-"
+
+// sweep removes what killed test processes left: old folders that nobody holds. (A new
+// one may not be held yet.)
+func sweep() {
+	found, _ := filepath.Glob(filepath.Join(os.TempDir(), folderPrefix+"*"))
+	for _, folder := range found {
+		info, err := os.Stat(folder)
+		if err != nil || time.Since(info.ModTime()) < time.Hour {
+			continue
+		}
+		if l, err := db.LockFolder(folder); err == nil {
+			_ = os.RemoveAll(folder)
+			_ = l.Release()
+		}
+	}
 }
 
 // runAs: the server refuses to run as root, so root lends it the user postgres.
@@ -286,5 +311,8 @@ func (s *server) stop() {
 	}
 	if s.folder != "" {
 		_ = os.RemoveAll(s.folder)
+	}
+	if s.owner != nil {
+		_ = s.owner.Release()
 	}
 }
