@@ -31,7 +31,7 @@ const restoreIt = "restore the newest backup with `techissue restore FILE`"
 func inspect(path string, alone bool) (unclean bool, err error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, missing(path)
+		return false, newOrLost(path)
 	}
 	if err != nil {
 		return false, fmt.Errorf("open the database: %w", err)
@@ -60,8 +60,8 @@ func inspect(path string, alone bool) (unclean bool, err error) {
 	return unclean, walWhole(path)
 }
 
-// missing tells a new house from one whose database was lost.
-func missing(path string) error {
+// newOrLost tells a new house from one whose database was lost.
+func newOrLost(path string) error {
 	folder, base := filepath.Split(path)
 	entries, err := os.ReadDir(folder)
 	if err != nil {
