@@ -38,6 +38,7 @@ func sqliteDialect() *dialect {
 			"now_ms":      "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
 			"skip_locked": "", // one writer: nobody else holds a row
 			"for_update":  "",
+			"for_share":   "",
 			"like":        "LIKE",
 			"max":         "MAX",
 			"min":         "MIN",
@@ -60,6 +61,7 @@ func postgresDialect() *dialect {
 			"now_ms":      "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
 			"skip_locked": "FOR UPDATE SKIP LOCKED",
 			"for_update":  "FOR UPDATE",
+			"for_share":   "FOR SHARE",
 			"like":        "ILIKE",
 			"max":         "GREATEST",
 			"min":         "LEAST",

@@ -120,7 +120,7 @@ var commonPasswords = func() map[string]bool {
 		gnlakd godqhr godqhrgkwk ghkdlxld ghkdlxld1 vkdlxld akstp akstptp dhkdwk rhddb rhdwn rhdiddl rhdiddldi
 		rkddkwl rkdwl ajdajddl ajdcjddl qkqh qkqh123 qkqhdi whgdk whgdkgo aldks alksgo rhakdnj rhakdnjdy tkdlxm
 		rlackl rlacl tlrsk rlatjsgh rlaalstn dlatldms qkrwldms chlwlgns dldndjs wjdtndus rkawk gnskd dhkdtn ekdrms
-		zhzhdk zhflk zkzkdh sptdlqj tkatjd tkatjd123 dpfwl guseo guseock tptkd tlfqkf Tlqkf tlqkf tlqkf123 quddtls altlsruf
+		zhzhdk zhflk zkzkdh sptdlqj tkatjd tkatjd123 dpfwl guseo guseock tptkd altlsruf
 		nulltong techissue techissue1 techissue123 newsletter newsletter1 subscribe publisher editor editor123 owner owner123
 		테크잇슈 비밀번호 비밀번호1 패스워드 암호암호 안녕하세요 사랑해 사랑해요 사랑합니다 대한민국 관리자 관리자1 홍길동
 		우리나라 가나다라마바사아 아자차카타파하 한국어 서울특별시 뉴스레터 뉴스레터1 행복하세요 감사합니다 열려라참깨
