@@ -1,0 +1,270 @@
+package mailer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"techissue/newsletter"
+)
+
+// Composer turns a claimed letter into bytes, without touching the network. An error means that this letter cannot be made
+// as things stand; it fails with reason compose.
+type Composer interface {
+	ComposeDelivery(ctx context.Context, c newsletter.Claimed, e newsletter.Edition) (Letter, error)
+	ComposeNotice(ctx context.Context, n newsletter.Notice) (Letter, error)
+}
+
+// Options is what a Queue is made of. Store, Advance, Composer, Transport and Now are needed.
+type Options struct {
+	Store     newsletter.QueueStore
+	Advance   func(context.Context) error // takes issues a step further: newsletter.Service.Advance
+	Composer  Composer
+	Transport Transport
+	Now       func() time.Time // UTC
+	Log       *slog.Logger
+
+	Node        string        // this process's name in the table of nodes
+	Alone       bool          // no other process may hold letters: what is in flight at the start is ours (SQLite)
+	Connections int           // for issue letters; one more serves single letters. 0: 8
+	Rate        float64       // letters per second, 0: as fast as the server takes them
+	Grace       time.Duration // for letters in flight at the stop. 0: 30 s
+	Retries     newsletter.RetrySchedule
+	Breaker     time.Duration // the first rest after a fault of the transport; doubles up to 30 times itself. 0: 1 min
+	Poll        time.Duration // how often an idle queue looks. 0: 250 ms
+}
+
+// Queue drives the mailer of one process: claim, compose, gate, send, settle. docs/states.md draws what a
+// letter goes through; each step that may be cut off by a crash is on disk before the next begins.
+type Queue struct {
+	opt     Options
+	node    int64
+	wake    chan struct{}
+	limiter *rate.Limiter
+	breaker breaker
+
+	issues  chan newsletter.Claimed
+	singles chan newsletter.Claimed
+
+	mu       sync.Mutex
+	editions map[editionKey]newsletter.Edition
+}
+
+type editionKey struct {
+	issue  newsletter.IssueID
+	number int
+}
+
+// NewQueue fills in the defaults.
+func NewQueue(o Options) *Queue {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Connections <= 0 {
+		o.Connections = 8
+	}
+	if o.Grace <= 0 {
+		o.Grace = 30 * time.Second
+	}
+	if len(o.Retries) == 0 {
+		o.Retries = newsletter.DefaultRetries()
+	}
+	if o.Breaker <= 0 {
+		o.Breaker = time.Minute
+	}
+	if o.Poll <= 0 {
+		o.Poll = 250 * time.Millisecond
+	}
+	q := &Queue{
+		opt: o, wake: make(chan struct{}, 1),
+		breaker: breaker{first: o.Breaker},
+		issues:  make(chan newsletter.Claimed), singles: make(chan newsletter.Claimed),
+		editions: map[editionKey]newsletter.Edition{},
+	}
+	if o.Rate > 0 {
+		q.limiter = rate.NewLimiter(rate.Limit(o.Rate), 1)
+	}
+	return q
+}
+
+// Wake tells an idle queue to look at once. It never blocks.
+func (q *Queue) Wake() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run drives the mailer until ctx is done. Then it claims nothing more, lets letters in flight finish within the grace
+// time and returns nil when all are settled; what is unanswered by then is settled as uncertain.
+func (q *Queue) Run(ctx context.Context) error {
+	lasting := context.WithoutCancel(ctx)
+	node, err := q.opt.Store.RegisterNode(ctx, q.opt.Node, q.opt.Now())
+	if err != nil {
+		return fmt.Errorf("register node: %w", err)
+	}
+	q.node = node
+	if q.opt.Alone {
+		if err := q.recover(ctx, 0); err != nil {
+			return err
+		}
+	}
+	hard, kill := context.WithCancel(lasting)
+	defer kill()
+
+	var feeders, workers sync.WaitGroup
+	feeders.Go(func() { q.feed(ctx, q.issues, q.opt.Connections*4, q.opt.Store.ClaimDeliveries) })
+	feeders.Go(func() { q.feed(ctx, q.singles, 4, q.opt.Store.ClaimNotices) })
+	feeders.Go(func() { q.keepHouse(ctx) })
+	for range q.opt.Connections {
+		workers.Go(func() { q.work(ctx, hard, q.issues) })
+	}
+	workers.Go(func() { q.work(ctx, hard, q.singles) })
+
+	<-ctx.Done()
+	feeders.Wait()
+	close(q.issues)
+	close(q.singles)
+	grace := time.AfterFunc(q.opt.Grace, kill)
+	workers.Wait()
+	grace.Stop()
+	if err := q.opt.Store.StopNode(lasting, node, q.opt.Now()); err != nil {
+		return fmt.Errorf("stop node: %w", err)
+	}
+	return nil
+}
+
+func (q *Queue) recover(ctx context.Context, node int64) error {
+	r, err := q.opt.Store.Recover(ctx, node, q.opt.Now())
+	if err != nil {
+		return fmt.Errorf("recover letters in flight: %w", err)
+	}
+	if r.Requeued+r.Uncertain > 0 {
+		q.opt.Log.Warn("letters were in flight when the mailer stopped", "requeued", r.Requeued, "uncertain", r.Uncertain)
+	}
+	return nil
+}
+
+// keepHouse does what is not about one letter: issues that are due, second tries, the heartbeat, dead nodes.
+func (q *Queue) keepHouse(ctx context.Context) {
+	const beat, silent = 5 * time.Second, 30 * time.Second
+	var beaten time.Time // of this machine's clock: a clock that jumps must not stop the beat
+	for ctx.Err() == nil {
+		if time.Since(beaten) >= beat {
+			beaten = time.Now()
+			q.complain("beat", q.opt.Store.Beat(ctx, q.node, q.opt.Now()))
+			dead, err := q.opt.Store.ReapNodes(ctx, q.node, silent, q.opt.Now())
+			q.complain("reap nodes", err)
+			for _, node := range dead {
+				q.complain("recover a dead node", q.recover(ctx, node))
+			}
+		}
+		q.complain("advance issues", q.opt.Advance(ctx))
+		_, err := q.opt.Store.SecondTries(ctx, q.opt.Now())
+		q.complain("second tries", err)
+		q.rest(ctx, q.opt.Poll)
+	}
+}
+
+func (q *Queue) complain(doing string, err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		q.opt.Log.Error("queue", "doing", doing, "err", err)
+	}
+}
+
+// rest waits for d of real time, a wake or the end.
+func (q *Queue) rest(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-q.wake:
+	case <-ctx.Done():
+	}
+}
+
+type claim func(ctx context.Context, node int64, limit int, now time.Time) ([]newsletter.Claimed, error)
+
+// feed claims batches and hands them to the workers one by one. What nobody took when the queue stops goes back.
+func (q *Queue) feed(ctx context.Context, to chan<- newsletter.Claimed, batch int, claim claim) {
+	for ctx.Err() == nil {
+		if q.breaker.open(q.opt.Now()) {
+			q.rest(ctx, q.opt.Poll)
+			continue
+		}
+		letters, err := claim(ctx, q.node, batch, q.opt.Now())
+		if err != nil {
+			q.complain("claim", err)
+			q.rest(ctx, time.Second)
+			continue
+		}
+		for n, c := range letters {
+			select {
+			case to <- c:
+			case <-ctx.Done():
+				for _, left := range letters[n:] {
+					q.release(context.WithoutCancel(ctx), left)
+				}
+				return
+			}
+		}
+		if len(letters) == 0 {
+			q.rest(ctx, q.opt.Poll)
+		}
+	}
+}
+
+// release gives a leased letter back uncharged.
+func (q *Queue) release(ctx context.Context, c newsletter.Claimed) {
+	now := q.opt.Now()
+	q.settle(ctx, newsletter.Settlement{Ticket: c.Ticket, State: newsletter.Queued, DueAt: now, Outcome: "released", At: now})
+}
+
+// settle writes a result. A store that cannot write now is asked again: the result is known only here, and a
+// worker that waits claims nothing. A lost lease means somebody else decided.
+func (q *Queue) settle(ctx context.Context, s newsletter.Settlement) {
+	wait := 100 * time.Millisecond
+	for {
+		err := q.opt.Store.Settle(ctx, s)
+		switch {
+		case err == nil:
+			return
+		case errors.Is(err, newsletter.ErrLeaseLost):
+			q.opt.Log.Warn("lease lost", "letter", s.ID, "single", s.Single, "state", s.State)
+			return
+		case ctx.Err() != nil:
+			q.opt.Log.Error("result not stored: the letter will be uncertain", "letter", s.ID, "single", s.Single, "err", err)
+			return
+		}
+		q.opt.Log.Error("settle", "letter", s.ID, "single", s.Single, "err", err)
+		q.rest(ctx, wait)
+		wait = min(2*wait, 5*time.Second)
+	}
+}
+
+// edition returns an immutable snapshot, read once.
+func (q *Queue) edition(ctx context.Context, c newsletter.Claimed) (newsletter.Edition, error) {
+	key := editionKey{c.Issue, c.Edition}
+	q.mu.Lock()
+	e, ok := q.editions[key]
+	q.mu.Unlock()
+	if ok {
+		return e, nil
+	}
+	e, err := q.opt.Store.Edition(ctx, c.Issue, c.Edition)
+	if err != nil {
+		return e, fmt.Errorf("edition %d of issue %d: %w", c.Edition, c.Number, err)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.editions) > 8 {
+		clear(q.editions)
+	}
+	q.editions[key] = e
+	return e, nil
+}
