@@ -194,7 +194,7 @@ func errLoginWait(wait time.Duration) error {
 	if wait > time.Minute {
 		text = fmt.Sprintf("%d분", int((wait+time.Minute-1)/time.Minute))
 	}
-	return &Error{Kind: TooMany, Code: "login_wait", Msg: "로그인에 여러 번 실패했어요. " + text + " 뒤에 다시 해 주세요."}
+	return &Error{Kind: TooMany, Code: "login_wait", Msg: "로그인에 여러 번 실패했어요. " + text + " 뒤에 다시 해 주세요.", After: wait}
 }
 
 // networkOf is the address, or the /64 of an IPv6 one, which is what one household has.

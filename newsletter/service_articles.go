@@ -1,0 +1,284 @@
+package newsletter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+const (
+	maxTitle   = 200     // characters
+	maxSummary = 500     // characters
+	maxBody    = 1 << 20 // bytes of Markdown
+)
+
+// CreateArticle keeps a new article: a draft unless a.Status says published. Without a slug it gets one from its title, with
+// a number behind it when that is taken. Errors: Faults (title, slug, summary, body, tags, author, status);
+// Conflict (code exists) when the slug given is taken.
+func (s *Service) CreateArticle(ctx context.Context, actor string, a Article) (Article, error) {
+	now := s.opt.Now()
+	if a.Status == "" {
+		a.Status = ArticleDraft
+	}
+	given := a.Slug != ""
+	if err := a.judge(); err != nil {
+		return Article{}, err
+	}
+	a.Version, a.CreatedAt, a.UpdatedAt = 0, now, now
+	if a.Status == ArticlePublished && a.PublishedAt.IsZero() {
+		a.PublishedAt = now
+	}
+	base := a.Slug
+	err := s.update(ctx, func(tx Tx) (err error) {
+		a.ID = 0
+		if a.Slug, err = freeSlug(ctx, tx, base, given); err != nil {
+			return err
+		}
+		if err := tx.PutArticle(ctx, &a); err != nil {
+			return err
+		}
+		if err := s.audit(ctx, tx, actor, "article_create", articleName(a.ID), a.Slug); err != nil {
+			return err
+		}
+		return bumpIf(ctx, tx, a.Status == ArticlePublished)
+	})
+	if err != nil {
+		return Article{}, fmt.Errorf("create article: %w", err)
+	}
+	return a, nil
+}
+
+// freeSlug returns base, or base-2, base-3, … when it is taken and was only our proposal.
+func freeSlug(ctx context.Context, tx Tx, base string, given bool) (string, error) {
+	slug := base
+	for n := 2; n < 1000; n++ {
+		_, err := tx.Article(ctx, slug)
+		taken, err := found(err)
+		if err != nil {
+			return "", err
+		}
+		if !taken {
+			return slug, nil
+		}
+		if given {
+			break
+		}
+		suffix := fmt.Sprintf("-%d", n)
+		slug = cutAtWord(base, maxSlug-len(suffix)) + suffix
+	}
+	return "", errSlugTaken()
+}
+
+func errSlugTaken() error {
+	return &Error{Kind: Conflict, Field: "slug", Code: "exists", Msg: "이미 쓰고 있는 주소(slug)예요."}
+}
+
+// judge cleans what the editor wrote and names everything that is wrong with it.
+func (a *Article) judge() error {
+	var faults Faults
+	line := func(field, raw string, max int) string {
+		clean, err := CleanLine(raw, max)
+		if err != nil {
+			faults = append(faults, at(field, err))
+		}
+		return clean
+	}
+	a.Title = line("title", a.Title, maxTitle)
+	if strings.TrimSpace(a.Title) == "" && len(faults) == 0 {
+		faults = append(faults, invalid("title", "제목을 적어 주세요."))
+	}
+	a.Author = line("author", a.Author, maxName)
+	a.Summary = strings.TrimSpace(CleanText(a.Summary))
+	if utf8.RuneCountInString(a.Summary) > maxSummary {
+		faults = append(faults, invalid("summary", fmt.Sprintf("요약은 %d자까지 적을 수 있어요.", maxSummary)))
+	}
+	a.Body = CleanText(a.Body)
+	switch {
+	case strings.TrimSpace(a.Body) == "":
+		faults = append(faults, invalid("body", "본문을 적어 주세요."))
+	case len(a.Body) > maxBody:
+		faults = append(faults, invalid("body", "본문이 너무 길어요. 1MB까지 쓸 수 있어요."))
+	}
+	if a.Status != ArticleDraft && a.Status != ArticlePublished {
+		faults = append(faults, invalid("status", "상태는 draft나 published 가운데 하나예요."))
+	}
+	tags, err := cleanTags(a.Tags)
+	if err != nil {
+		faults = append(faults, FaultsOf(err)...)
+	}
+	a.Tags = tags
+	if err := a.judgeSlug(); err != nil {
+		faults = append(faults, err)
+	}
+	return faults.Err()
+}
+
+// judgeSlug proposes a slug where there is none, and refuses one that would have to be rewritten.
+func (a *Article) judgeSlug() *Error {
+	given := norm.NFC.String(strings.TrimSpace(a.Slug))
+	if given == "" {
+		if a.Slug = Slug(a.Title); a.Slug == "" && a.Title != "" {
+			return invalid("slug", "제목에서 주소를 만들 수 없어요. 한글이나 영문으로 주소(slug)를 정해 주세요.")
+		}
+		return nil
+	}
+	a.Slug = given
+	if ValidSlug(given) {
+		return nil
+	}
+	if better := Slug(given); better != "" {
+		return invalid("slug", "주소(slug)에는 한글, 영문 소문자, 숫자, 붙임표(-)만 쓸 수 있어요. 예: "+better)
+	}
+	return invalid("slug", "주소(slug)에는 한글, 영문 소문자, 숫자, 붙임표(-)만 쓸 수 있어요.")
+}
+
+// at names the field of an error that CleanLine left without one.
+func at(field string, err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return &Error{Kind: Invalid, Field: field, Code: e.Code, Msg: e.Msg}
+	}
+	return &Error{Kind: Invalid, Field: field, Err: err}
+}
+
+// UpdateArticle changes an article. change gets a copy and may be called again after a conflict. version is the one that the
+// editor saw, 0 means any. Errors: NotFound; Conflict with code version when somebody else was faster, exists when
+// the slug is taken; Faults. The slug of a published article stays: letters and search engines know it.
+func (s *Service) UpdateArticle(ctx context.Context, actor, slug string, change func(*Article) error, version int64) (Article, error) {
+	now := s.opt.Now()
+	var a Article
+	err := s.update(ctx, func(tx Tx) (err error) {
+		was, err := tx.Article(ctx, norm.NFC.String(slug))
+		if err != nil {
+			return err
+		}
+		if version != 0 && was.Version != version {
+			return &Error{Kind: Conflict, Code: "version", Msg: "다른 창에서 바뀌었어요. 새로 고쳐서 비교해 주세요."}
+		}
+		if a, err = was.changed(change); err != nil {
+			return err
+		}
+		if a.Slug != was.Slug {
+			if _, err := freeSlug(ctx, tx, a.Slug, true); err != nil {
+				return err
+			}
+		}
+		if a.Status == ArticlePublished && a.PublishedAt.IsZero() {
+			a.PublishedAt = now
+		}
+		a.UpdatedAt = now
+		if err := tx.PutArticle(ctx, &a); err != nil {
+			return err
+		}
+		if err := s.audit(ctx, tx, actor, "article_update", articleName(a.ID), a.Slug); err != nil {
+			return err
+		}
+		return bumpIf(ctx, tx, was.Status == ArticlePublished || a.Status == ArticlePublished)
+	})
+	if err != nil {
+		return Article{}, fmt.Errorf("update article: %w", err)
+	}
+	return a, nil
+}
+
+// changed applies change, and keeps what is not the editor's to change.
+func (a Article) changed(change func(*Article) error) (Article, error) {
+	was := a
+	a.Tags = append([]string(nil), was.Tags...)
+	if err := change(&a); err != nil {
+		return Article{}, err
+	}
+	a.ID, a.Version, a.Views, a.CreatedAt = was.ID, was.Version, was.Views, was.CreatedAt
+	if a.Slug == "" {
+		a.Slug = was.Slug
+	}
+	if err := a.judge(); err != nil {
+		return Article{}, err
+	}
+	if was.Status == ArticlePublished && a.Slug != was.Slug {
+		return Article{}, invalid("slug", "발행한 글의 주소는 바꿀 수 없어요. 이미 보낸 편지와 검색 결과의 링크가 끊겨요.")
+	}
+	return a, nil
+}
+
+// DeleteArticle removes an article. Letters that carried it keep its text in their edition.
+func (s *Service) DeleteArticle(ctx context.Context, actor, slug string) error {
+	err := s.update(ctx, func(tx Tx) error {
+		a, err := tx.Article(ctx, norm.NFC.String(slug))
+		if err != nil {
+			return err
+		}
+		if err := tx.DeleteArticle(ctx, a.ID); err != nil {
+			return err
+		}
+		if err := s.audit(ctx, tx, actor, "article_delete", articleName(a.ID), a.Slug); err != nil {
+			return err
+		}
+		return bumpIf(ctx, tx, a.Status == ArticlePublished)
+	})
+	if err != nil {
+		return fmt.Errorf("delete article: %w", err)
+	}
+	return nil
+}
+
+func bumpIf(ctx context.Context, tx Tx, shows bool) error {
+	if !shows {
+		return nil
+	}
+	return tx.BumpRevision(ctx)
+}
+
+// Article returns one by its slug, a draft too: whoever shows it to readers looks at its status.
+func (s *Service) Article(ctx context.Context, slug string) (Article, error) {
+	return get(ctx, s, func(tx Tx) (Article, error) { return tx.Article(ctx, norm.NFC.String(slug)) })
+}
+
+// Articles lists the newest published first, at most 200, and tells whether there are more.
+func (s *Service) Articles(ctx context.Context, f ArticleFilter) ([]Article, bool, error) {
+	f.Limit = pageLimit(f.Limit)
+	f.Query, f.Tag = norm.NFC.String(strings.TrimSpace(f.Query)), norm.NFC.String(f.Tag)
+	rows, err := get(ctx, s, func(tx Tx) ([]Article, error) { return tx.Articles(ctx, f) })
+	rows, more := page(rows, f.Limit)
+	return rows, more, err
+}
+
+// IssuesOfArticle lists the public issues that carried the article, newest first.
+func (s *Service) IssuesOfArticle(ctx context.Context, slug string) ([]Issue, error) {
+	return get(ctx, s, func(tx Tx) ([]Issue, error) { return tx.IssuesWithArticle(ctx, norm.NFC.String(slug)) })
+}
+
+// CountView counts one view of an article, in memory; the caller has left out bots and repeated looks. FlushViews
+// writes them down.
+func (s *Service) CountView(id ArticleID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.views[id]++
+}
+
+// FlushViews writes the views counted since the last time. When it fails they are kept for the next.
+func (s *Service) FlushViews(ctx context.Context) error {
+	s.mu.Lock()
+	views := s.views
+	s.views = map[ArticleID]int64{}
+	s.mu.Unlock()
+	if len(views) == 0 {
+		return nil
+	}
+	err := s.update(ctx, func(tx Tx) error { return tx.AddViews(ctx, views) })
+	if err == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, n := range views {
+		s.views[id] += n
+	}
+	return fmt.Errorf("write %d counted articles: %w", len(views), err)
+}
+
+func articleName(id ArticleID) string { return fmt.Sprintf("article:%d", id) }
