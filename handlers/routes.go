@@ -1,0 +1,171 @@
+package handlers
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"techissue/newsletter"
+)
+
+// route is one line of the registry. What is not in the registry does not exist: S15.
+type route struct {
+	method, path string
+	access       access
+	handle       echo.HandlerFunc
+	trait
+}
+
+// trait is how a route differs from an ordinary page.
+type trait struct {
+	// outside: acts on no cookie, so any origin may post: sign-up forms on other sites, RFC 8058, provider hooks (S13).
+	outside bool
+	// framed: shown in a frame of our own pages, with the CSP of a letter.
+	framed bool
+	// stream: stays open; no deadline, no gzip.
+	stream bool
+	// pictures: carries what the editor wrote, which may show pictures from elsewhere.
+	pictures bool
+	// body is the largest accepted body in bytes; 0 means formBody.
+	body int64
+}
+
+// Largest bodies (S37).
+const (
+	formBody   = 64 << 10
+	adminBody  = 2 << 20
+	importBody = 50<<20 + formBody // a file of 50 MB and the form around it
+)
+
+// access says who may call a route. Its zero value is nobody, and a route with it stops the program at start.
+type access struct {
+	kind  accessKind
+	role  newsletter.Role
+	scope newsletter.Scope
+}
+
+type accessKind int
+
+const (
+	nobody accessKind = iota
+	anybody
+	byToken // whoever holds the token in the address: Referrer-Policy no-referrer, path masked in logs
+	byAdmin // a session of the desk
+	byKey   // Authorization: Bearer
+)
+
+// public routes are for everybody.
+func public() access { return access{kind: anybody} }
+
+// token routes carry their permission in the address.
+func token() access { return access{kind: byToken} }
+
+// admin routes need a session of that role at least.
+func admin(r newsletter.Role) access { return access{kind: byAdmin, role: r} }
+
+// key routes need an API key with that scope; "" is any valid key.
+func key(s newsletter.Scope) access { return access{kind: byKey, scope: s} }
+
+// siteRoutes are the readers' pages (contract.md, Pages). No GET changes anything but counters.
+func (s *server) siteRoutes() []route {
+	outside := trait{outside: true}
+	text := trait{pictures: true}
+	return []route{
+		{"GET", "/", public(), s.home, trait{}},
+		{"POST", "/subscribe", public(), s.subscribe, outside},
+		{"GET", "/subscribe", public(), s.subscribeForm, trait{}},
+		{"GET", "/subscribe/sent", public(), s.subscribeSent, trait{}},
+		{"GET", "/confirm/:token", token(), s.confirmForm, trait{}},
+		{"POST", "/confirm/:token", token(), s.confirm, trait{}},
+		{"POST", "/confirm/:token/resend", token(), s.confirmResend, trait{}},
+
+		{"GET", "/u/:token", token(), s.unsubscribeForm, trait{}},
+		{"POST", "/u/:token", token(), s.unsubscribe, outside},
+		{"POST", "/u/:token/reason", token(), s.unsubscribeReason, outside},
+		{"POST", "/u/:token/resubscribe", token(), s.resubscribe, outside},
+
+		{"GET", "/me", public(), s.me, trait{}},
+		{"POST", "/me", public(), s.meAsk, trait{}},
+		{"GET", "/me/:token", token(), s.meToken, trait{}},
+		{"POST", "/me/:token", token(), s.meOpen, trait{}},
+		{"POST", "/me/:token/pause", token(), s.meTokenPause, trait{}},
+		{"POST", "/me/:token/resume", token(), s.meTokenResume, trait{}},
+		{"POST", "/me/:token/tracking", token(), s.meTokenTracking, trait{}},
+		{"POST", "/me/:token/unsubscribe", token(), s.meTokenUnsubscribe, trait{}},
+		{"GET", "/me/address/:token", token(), s.addressForm, trait{}},
+		{"POST", "/me/address/:token", token(), s.addressConfirm, trait{}},
+		{"GET", "/me/export.json", public(), s.meExportJSON, trait{}},
+		{"GET", "/me/export.csv", public(), s.meExportCSV, trait{}},
+		{"POST", "/me/settings/name", public(), s.meRename, trait{}},
+		{"POST", "/me/settings/address", public(), s.meAddress, trait{}},
+		{"POST", "/me/settings/ad-consent", public(), s.meAdConsent, trait{}},
+		{"POST", "/me/settings/pause", public(), s.mePause, trait{}},
+		{"POST", "/me/settings/resume", public(), s.meResume, trait{}},
+		{"POST", "/me/settings/unsubscribe", public(), s.meUnsubscribe, trait{}},
+		{"POST", "/me/settings/erase", public(), s.meErase, trait{}},
+		{"POST", "/me/settings/close", public(), s.meClose, trait{}},
+
+		{"GET", "/articles", public(), s.articles, trait{}},
+		{"GET", "/articles/:slug", public(), s.article, text},
+		{"GET", "/tags/:tag", public(), s.tag, trait{}},
+		{"GET", "/search", public(), s.search, trait{}},
+		{"GET", "/issues", public(), s.issues, trait{}},
+		{"GET", "/issues/:number", public(), s.issue, text},
+		{"GET", "/issues/:number/letter", public(), s.letter, trait{framed: true}},
+
+		{"GET", "/about", public(), s.about, trait{}},
+		{"GET", "/privacy", public(), s.privacy, trait{}},
+		{"GET", "/feed.xml", public(), s.rss, trait{}},
+		{"GET", "/atom.xml", public(), s.atom, trait{}},
+		{"GET", "/feed.json", public(), s.jsonFeed, trait{}},
+		{"GET", "/sitemap.xml", public(), s.sitemap, trait{}},
+		{"GET", "/robots.txt", public(), s.robots, trait{}},
+		{"GET", "/assets/:hash/*", public(), s.asset, trait{}},
+		{"GET", "/favicon.ico", public(), s.favicon, trait{}},
+		{"GET", "/healthz", public(), s.healthz, trait{}},
+		{"GET", "/readyz", public(), s.readyz, trait{}},
+	}
+}
+
+// mount puts every route of the house into the registry and under echo, and panics when one of them has no access.
+func (s *server) mount(e *echo.Echo) {
+	for _, list := range [][]route{s.siteRoutes(), s.mailboxRoutes(), s.adminRoutes(), s.apiRoutes()} {
+		for _, r := range list {
+			s.declare(r.method, r.path, r.access, r.trait)
+			e.Add(r.method, r.path, r.handle)
+		}
+	}
+	s.mountAPI(e)
+	for _, r := range e.Routes() {
+		if r.Method != echo.RouteNotFound {
+			s.mustAllow(r.Method, r.Path)
+		}
+	}
+}
+
+// mustAllow panics for a route that nobody has given an access.
+func (s *server) mustAllow(method, path string) {
+	if s.rules[method+" "+path].access.kind == nobody {
+		panic(fmt.Sprintf("handlers: %s %s has no access rule", method, path))
+	}
+}
+
+// declare enters a rule for a route that is put under echo elsewhere (the API's operations). Twice is a mistake.
+func (s *server) declare(method, path string, a access, t trait) {
+	k := method + " " + path
+	if _, twice := s.rules[k]; twice {
+		panic("handlers: " + k + " is declared twice")
+	}
+	s.rules[k] = route{method: method, path: path, access: a, trait: t}
+}
+
+// ruleOf finds the registry's line for a request that echo has routed.
+func (s *server) ruleOf(c echo.Context) (route, bool) {
+	r, ok := s.rules[c.Request().Method+" "+c.Path()]
+	return r, ok
+}
+
+func unsafeMethod(m string) bool {
+	return m != http.MethodGet && m != http.MethodHead && m != http.MethodOptions
+}

@@ -1,0 +1,217 @@
+package handlers
+
+import (
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"techissue/newsletter"
+	"techissue/templates"
+)
+
+// articleCard is an article in a list.
+type articleCard struct {
+	URL, Title, Summary string
+	Tags                []string
+	At                  time.Time
+	Views               int64
+}
+
+func articleCards(list []newsletter.Article) []articleCard {
+	cards := make([]articleCard, len(list))
+	for i, a := range list {
+		cards[i] = articleCard{articlePath(a.Slug), a.Title, a.Summary, a.Tags, a.PublishedAt, a.Views}
+	}
+	return cards
+}
+
+// articlePath keeps Hangul in addresses, percent-encoded (korea.md).
+func articlePath(slug string) string { return "/articles/" + url.PathEscape(slug) }
+
+const (
+	homeArticles = 6
+	pageSize     = 12
+)
+
+func published(f newsletter.ArticleFilter) newsletter.ArticleFilter {
+	f.Status = newsletter.ArticlePublished
+	return f
+}
+
+// home is the front door: what this is, the form, the newest articles.
+func (s *server) home(c echo.Context) error {
+	ctx := c.Request().Context()
+	list, _, err := s.svc.Articles(ctx, published(newsletter.ArticleFilter{Limit: homeArticles}))
+	if err != nil {
+		return err
+	}
+	issues, _, err := s.svc.Issues(ctx, newsletter.IssueFilter{Public: true, Limit: 3})
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Cache-Control", "no-store") // the form's moment is this reader's
+	return s.page(c, http.StatusOK, "site/home", templates.Page{
+		Canonical: s.baseURL + "/",
+		Body:      map[string]any{"Form": s.newSignup(), "Articles": articleCards(list), "Issues": issueCards(issues)},
+	})
+}
+
+// listView is a page of cards, with the address of the next one.
+type listView struct {
+	Heading, Lead string
+	Query, Tag    string
+	Articles      []articleCard
+	Issues        []issueCard
+	More          string
+	Form          signupView
+}
+
+func (s *server) articles(c echo.Context) error {
+	return s.articleList(c, newsletter.ArticleFilter{Query: query(c)}, listView{Heading: "아티클", Query: query(c)})
+}
+
+func (s *server) tag(c echo.Context) error {
+	tag := param(c, "tag")
+	return s.articleList(c, newsletter.ArticleFilter{Tag: tag}, listView{Heading: "#" + tag, Tag: tag})
+}
+
+// query is what was searched for: at most 100 characters of it.
+func query(c echo.Context) string {
+	q := []rune(strings.TrimSpace(c.QueryParam("q")))
+	return string(q[:min(len(q), 100)])
+}
+
+// param reads a path parameter in the form people typed it; echo leaves %2F and its like encoded.
+func param(c echo.Context, name string) string {
+	v, err := url.PathUnescape(c.Param(name))
+	if err != nil {
+		return c.Param(name)
+	}
+	return v
+}
+
+func (s *server) articleList(c echo.Context, f newsletter.ArticleFilter, v listView) error {
+	f = published(f)
+	f.Limit = pageSize
+	f.Cursor, _ = strconv.ParseInt(c.QueryParam("after"), 10, 64)
+	list, more, err := s.svc.Articles(c.Request().Context(), f)
+	if err != nil {
+		return err
+	}
+	if v.Tag != "" && len(list) == 0 && f.Cursor == 0 {
+		return &newsletter.Error{Kind: newsletter.NotFound, Msg: "이 태그를 단 글이 없어요."}
+	}
+	v.Articles, v.Form = articleCards(list), s.newSignup()
+	if more {
+		next := url.Values{"after": {strconv.FormatInt(int64(list[len(list)-1].ID), 10)}}
+		if v.Query != "" {
+			next.Set("q", v.Query)
+		}
+		v.More = c.Request().URL.EscapedPath() + "?" + next.Encode()
+	}
+	return s.page(c, http.StatusOK, "site/articles", templates.Page{
+		Title: v.Heading, Canonical: s.baseURL + c.Request().URL.EscapedPath(), NoIndex: v.Query != "" || f.Cursor != 0, Body: v,
+	})
+}
+
+// search finds articles and issues.
+func (s *server) search(c echo.Context) error {
+	q := query(c)
+	v := listView{Heading: "검색", Query: q}
+	if q == "" {
+		return c.Redirect(http.StatusSeeOther, "/articles")
+	}
+	issues, _, err := s.svc.Issues(c.Request().Context(), newsletter.IssueFilter{Public: true, Query: q, Limit: 6})
+	if err != nil {
+		return err
+	}
+	v.Issues = issueCards(issues)
+	return s.articleList(c, newsletter.ArticleFilter{Query: q}, v)
+}
+
+type articleView struct {
+	Title, Summary, Author, AuthorLine string
+	At, Updated                        time.Time
+	Views                              int64
+	Tags                               []string
+	Body                               template.HTML
+	URL                                string
+	Carried                            []issueCard // issues it appeared in
+	Others                             []articleCard
+	Form                               signupView
+}
+
+func (s *server) article(c echo.Context) error {
+	ctx, slug := c.Request().Context(), param(c, "slug")
+	a, err := s.svc.Article(ctx, slug)
+	if err != nil {
+		return err
+	}
+	if a.Status != newsletter.ArticlePublished {
+		return &newsletter.Error{Kind: newsletter.NotFound, Msg: "찾으시는 글이 없어요."}
+	}
+	body, err := templates.Markdown(a.Body)
+	if err != nil {
+		return err
+	}
+	carried, err := s.svc.IssuesOfArticle(ctx, slug)
+	if err != nil {
+		return err
+	}
+	others, err := s.otherArticles(c, a)
+	if err != nil {
+		return err
+	}
+	house, err := s.readHouse(c)
+	if err != nil {
+		return err
+	}
+	if s.views.counts(s, c, a.ID) {
+		s.svc.CountView(a.ID)
+	}
+	v := articleView{
+		Title: a.Title, Summary: a.Summary, Author: a.Author, AuthorLine: house.AuthorLine, At: a.PublishedAt, Views: a.Views,
+		Tags: a.Tags, Body: body, URL: s.baseURL + articlePath(a.Slug), Carried: issueCards(carried), Others: others, Form: s.newSignup(),
+	}
+	if v.Author == "" {
+		v.Author = house.Author
+	}
+	if a.UpdatedAt.Sub(a.PublishedAt) > 24*time.Hour {
+		v.Updated = a.UpdatedAt
+	}
+	p := templates.Page{Title: a.Title, Description: a.Summary, Canonical: v.URL, Kind: "article", LinkedData: s.articleData(a, v, house), Body: v}
+	return s.write(c, http.StatusOK, "site/article", s.frame(c, p, house))
+}
+
+// otherArticles are three to read on with.
+func (s *server) otherArticles(c echo.Context, this newsletter.Article) ([]articleCard, error) {
+	list, _, err := s.svc.Articles(c.Request().Context(), published(newsletter.ArticleFilter{Limit: 4}))
+	if err != nil {
+		return nil, err
+	}
+	var others []newsletter.Article
+	for _, a := range list {
+		if a.ID != this.ID && len(others) < 3 {
+			others = append(others, a)
+		}
+	}
+	return articleCards(others), nil
+}
+
+// articleData is schema.org's Article, for search engines.
+func (s *server) articleData(a newsletter.Article, v articleView, h newsletter.House) any {
+	headline := []rune(a.Title)
+	return map[string]any{
+		"@context": "https://schema.org", "@type": "Article",
+		"headline": string(headline[:min(len(headline), 110)]), "description": a.Summary, "mainEntityOfPage": v.URL,
+		"datePublished": a.PublishedAt.In(s.loc).Format(time.RFC3339), "dateModified": a.UpdatedAt.In(s.loc).Format(time.RFC3339),
+		"author":    map[string]string{"@type": "Person", "name": v.Author},
+		"publisher": map[string]string{"@type": "Organization", "name": h.SiteName, "url": s.baseURL},
+		"isPartOf":  map[string]string{"@type": "WebSite", "name": h.SiteName, "url": s.baseURL},
+	}
+}

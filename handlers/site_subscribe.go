@@ -1,0 +1,273 @@
+package handlers
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"techissue/newsletter"
+	"techissue/templates"
+)
+
+// signupView is the sign-up form, with what was filled in and what is wrong with it. Every page that carries the
+// form has one as its Form.
+type signupView struct {
+	ID                 string // makes ids unique when a page has two forms
+	Email, Name        string
+	Consent, Ad, Age14 bool
+	Started            string // signed moment at which the form was shown
+	Faults             map[string]string
+	Summary            []faultLine
+}
+
+// faultLine is a line of the error summary that leads to its field.
+type faultLine struct{ Field, Text string }
+
+const (
+	// honeypot is the field that people do not see and robots fill in.
+	honeypot = "website"
+	// minFill is the shortest time in which a person fills the form in, password managers included.
+	minFill = time.Second
+	// maxFill is how long a form that was left open is still ours.
+	maxFill = 24 * time.Hour
+)
+
+func (s *server) newSignup() signupView {
+	return signupView{ID: "signup", Started: s.stamp(s.now())}
+}
+
+// subscribeForm is the form on a page of its own, for links that lead nowhere else.
+func (s *server) subscribeForm(c echo.Context) error {
+	return s.page(c, http.StatusOK, "site/subscribe", templates.Page{
+		Title: "구독하기", Canonical: s.baseURL + "/subscribe", Body: map[string]any{"Form": s.newSignup()},
+	})
+}
+
+// subscribe takes a sign-up by form or JSON. Every valid address gets the same answer, whoever it belongs to.
+func (s *server) subscribe(c echo.Context) error {
+	if strings.HasPrefix(c.Request().Header.Get(echo.HeaderContentType), echo.MIMEApplicationJSON) {
+		return s.subscribeJSON(c)
+	}
+	f := signupView{
+		ID: "signup", Email: strings.TrimSpace(c.FormValue("email")), Name: strings.TrimSpace(c.FormValue("name")),
+		Consent: ticked(c, "consent"), Ad: ticked(c, "ad_consent"), Age14: ticked(c, "age14"), Started: c.FormValue("started"),
+	}
+	if c.FormValue(honeypot) != "" {
+		return s.sent(c, f) // a robot learns nothing either
+	}
+	form := "site"
+	switch took, ok := s.filled(f.Started); {
+	case !ok:
+		form, f.Started = "embed", s.stamp(s.now())
+	case took < minFill:
+		return s.refuseSignup(c, f, &newsletter.Error{Kind: newsletter.Invalid, Msg: "너무 빨리 보내졌어요. 구독하기를 한 번 더 눌러 주세요."})
+	}
+	err := s.svc.Subscribe(c.Request().Context(), newsletter.Signup{
+		Email: f.Email, Name: f.Name, Consent: f.Consent, AdConsent: f.Ad, Age14: f.Age14,
+		IP: c.RealIP(), Form: form, Source: "form",
+	})
+	switch newsletter.KindOf(err) {
+	case newsletter.None:
+		return s.sent(c, f)
+	case newsletter.Invalid:
+		return s.refuseSignup(c, f, err)
+	}
+	return err
+}
+
+// ticked reads a check box: contract.md says "on"; forms elsewhere may say 1 or true.
+func ticked(c echo.Context, name string) bool { return truthy(c.FormValue(name)) }
+
+func truthy(v string) bool {
+	switch strings.ToLower(strings.TrimSpace(v)) {
+	case "on", "1", "true", "yes", "y":
+		return true
+	}
+	return false
+}
+
+// tick is a check box in JSON: a boolean, or what a form would have sent.
+type tick bool
+
+func (t *tick) UnmarshalJSON(b []byte) error {
+	text := strings.Trim(string(b), `"`)
+	*t = tick(truthy(text))
+	return nil
+}
+
+func (s *server) subscribeJSON(c echo.Context) error {
+	var in struct {
+		Email    string `json:"email"`
+		Name     string `json:"name"`
+		Consent  tick   `json:"consent"`
+		Ad       tick   `json:"ad_consent"`
+		Age14    tick   `json:"age14"`
+		Honeypot string `json:"website"`
+	}
+	if err := json.NewDecoder(c.Request().Body).Decode(&in); err != nil {
+		var tooBig *http.MaxBytesError
+		if errors.As(err, &tooBig) {
+			return err
+		}
+		return echo.NewHTTPError(http.StatusBadRequest)
+	}
+	if in.Honeypot == "" {
+		err := s.svc.Subscribe(c.Request().Context(), newsletter.Signup{
+			Email: in.Email, Name: in.Name, Consent: bool(in.Consent), AdConsent: bool(in.Ad), Age14: bool(in.Age14),
+			IP: c.RealIP(), Form: "json", Source: "form",
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return c.JSON(http.StatusAccepted, map[string]string{"status": "sent"})
+}
+
+// refuseSignup shows the form again with what was filled in. The summary names each fault and leads to its field.
+func (s *server) refuseSignup(c echo.Context, f signupView, err error) error {
+	if wantsJSON(c) {
+		return err
+	}
+	f.Faults = map[string]string{}
+	for _, e := range newsletter.FaultsOf(err) {
+		field := e.Field
+		if _, known := map[string]bool{"email": true, "name": true, "consent": true, "age14": true, "ad_consent": true}[field]; !known {
+			field = "submit"
+		}
+		f.Faults[field] = e.Msg
+		f.Summary = append(f.Summary, faultLine{field, e.Msg})
+	}
+	return s.page(c, http.StatusUnprocessableEntity, "site/subscribe", templates.Page{
+		Title: "입력을 확인해 주세요", NoIndex: true, Body: map[string]any{"Form": f},
+	})
+}
+
+// sentNote is what the answer page knows of the sign-up: it travels in the reader's own cookie, so that no address gets
+// into a URL or a log.
+type sentNote struct {
+	Email string `json:"e"`
+	Name  string `json:"n,omitempty"`
+	Ad    bool   `json:"a,omitempty"`
+	At    int64  `json:"t"`
+}
+
+const (
+	sentCookie = "sent"
+	sentLife   = 30 * time.Minute
+	resendGap  = 15 * time.Minute
+)
+
+func (s *server) sent(c echo.Context, f signupView) error {
+	if wantsJSON(c) {
+		return c.JSON(http.StatusAccepted, map[string]string{"status": "sent"})
+	}
+	note, err := json.Marshal(sentNote{f.Email, f.Name, f.Ad, s.now().Unix()})
+	if err != nil {
+		return fmt.Errorf("note the sign-up: %w", err)
+	}
+	s.setCookie(c, sentCookie, base64.RawURLEncoding.EncodeToString(note), sentLife, http.SameSiteLaxMode)
+	return c.Redirect(http.StatusSeeOther, "/subscribe/sent")
+}
+
+type sentView struct {
+	Known      bool // the cookie arrived
+	Again      signupView
+	Email      string
+	Suggestion string // the address the reader may have meant
+	Webmail    []webmail
+	ResendAt   time.Time
+	MayResend  bool
+}
+
+type webmail struct {
+	Name, URL string
+	Own       bool // where this address lives
+}
+
+// subscribeSent is the same page for every address.
+func (s *server) subscribeSent(c echo.Context) error {
+	v := sentView{}
+	note, ok := s.readSentNote(c)
+	if ok {
+		v.Known, v.Email = true, note.Email
+		v.Again = s.newSignup()
+		v.Again.Email, v.Again.Name, v.Again.Ad = note.Email, note.Name, note.Ad
+		v.ResendAt = time.Unix(note.At, 0).Add(resendGap)
+		v.MayResend = !s.now().Before(v.ResendAt)
+	}
+	addr, err := newsletter.ParseAddress(note.Email)
+	if err == nil {
+		if domain, ok := newsletter.SuggestDomain(addr); ok {
+			v.Suggestion = addr.Local() + "@" + domain
+		}
+	}
+	v.Webmail = webmails(addr.Domain())
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return s.page(c, http.StatusOK, "site/sent", templates.Page{Title: "받은편지함을 확인해 주세요", NoIndex: true, Private: true, Body: v})
+}
+
+func (s *server) readSentNote(c echo.Context) (sentNote, bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(s.readCookie(c, sentCookie))
+	var n sentNote
+	if err != nil || json.Unmarshal(raw, &n) != nil || n.Email == "" || len(n.Email) > 320 {
+		return sentNote{}, false
+	}
+	return n, true
+}
+
+// webmails lists the inboxes of Korean readers, their own first.
+func webmails(domain string) []webmail {
+	all := []struct {
+		webmail
+		domains string
+	}{
+		{webmail{"네이버 메일", "https://mail.naver.com/", false}, "naver.com"},
+		{webmail{"지메일", "https://mail.google.com/", false}, "gmail.com"},
+		{webmail{"다음 메일", "https://mail.daum.net/", false}, "daum.net hanmail.net"},
+	}
+	var own, others []webmail
+	for _, m := range all {
+		if domain != "" && strings.Contains(" "+m.domains+" ", " "+domain+" ") {
+			m.Own = true
+			own = append(own, m.webmail)
+			continue
+		}
+		others = append(others, m.webmail)
+	}
+	return append(own, others...)
+}
+
+// stamp signs the moment at which a form is shown.
+func (s *server) stamp(t time.Time) string {
+	at := strconv.FormatInt(t.UnixMilli(), 36)
+	return at + "." + s.seal(at)
+}
+
+// filled tells how long ago a form was shown. ok is false for a form that is not ours, or too old.
+func (s *server) filled(stamp string) (took time.Duration, ok bool) {
+	at, mac, _ := strings.Cut(stamp, ".")
+	if !hmac.Equal([]byte(mac), []byte(s.seal(at))) {
+		return 0, false
+	}
+	ms, err := strconv.ParseInt(at, 36, 64)
+	if err != nil {
+		return 0, false
+	}
+	took = s.now().Sub(time.UnixMilli(ms))
+	return took, took >= 0 && took < maxFill
+}
+
+func (s *server) seal(text string) string {
+	mac := hmac.New(sha256.New, s.opt.FormKey)
+	mac.Write([]byte("form " + text))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
+}
