@@ -1,0 +1,246 @@
+package mailer
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"techissue/newsletter"
+	"techissue/templates"
+)
+
+// Letters composes everything the queue sends. It may be used from several goroutines.
+type Letters struct {
+	Mails    *templates.Mails
+	Keys     func() newsletter.Keyring
+	House    func(context.Context) (newsletter.House, error)
+	Snapshot func(context.Context, newsletter.IssueID) (newsletter.Issue, newsletter.Snapshot, error)
+	Location *time.Location
+	DKIM     *DKIM // nil: unsigned
+	Now      func() time.Time
+
+	mu       sync.Mutex
+	prepared map[editionKey]*Prepared
+}
+
+var _ newsletter.Renderer = (*Letters)(nil)
+
+// prepare renders an edition once; a house sends one or two at a time.
+func (l *Letters) prepare(e newsletter.Edition, date time.Time) (*Prepared, error) {
+	key := editionKey{e.Issue, e.Number}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p := l.prepared[key]; p != nil {
+		return p, nil
+	}
+	p, err := Prepare(l.Mails, e.Snapshot, date.In(l.Location))
+	if err != nil {
+		return nil, err
+	}
+	if l.prepared == nil || len(l.prepared) > 4 {
+		l.prepared = map[editionKey]*Prepared{}
+	}
+	l.prepared[key] = p
+	return p, nil
+}
+
+// ComposeDelivery writes one reader's letter of an edition. All that could differ between two attempts is derived from the
+// delivery and the edition.
+func (l *Letters) ComposeDelivery(_ context.Context, c newsletter.Claimed, e newsletter.Edition) (Letter, error) {
+	p, err := l.prepare(e, c.PreparedAt)
+	if err != nil {
+		return Letter{}, err
+	}
+	keys, house, keyID := l.Keys(), e.Snapshot.House, e.Snapshot.KeyID
+	data, err := p.Letter(Reader{
+		Email: c.Email, Name: c.Name,
+		Unsubscribe: house.BaseURL + "/u/" + keys.SignWith(keyID, newsletter.PurposeUnsubscribe, int64(c.Subscriber), time.Time{}),
+		Preferences: house.BaseURL + "/me/" + keys.SignWith(keyID, newsletter.PurposePreferences, int64(c.Subscriber), time.Time{}),
+		Consent:     l.consent(c.ConsentAt),
+		MessageID:   keys.MessageID(int64(c.Issue), c.ID, keyID, house.ListID),
+		Date:        c.PreparedAt.In(l.Location), BoundarySeed: fmt.Sprintf("d%d", c.ID),
+	})
+	if err != nil {
+		return Letter{}, err
+	}
+	if data, err = l.sign(data, c.PreparedAt); err != nil {
+		return Letter{}, err
+	}
+	from := house.From
+	if house.Bounce != "" {
+		from = keys.BounceAddress(c.ID, house.Bounce)
+	}
+	return Letter{From: from, To: c.Email, Data: data}, nil
+}
+
+func (l *Letters) consent(at time.Time) string {
+	if at.IsZero() {
+		return "뉴스레터 수신에 동의하신 분께"
+	}
+	return newsletter.DateLong(at, l.Location) + " 뉴스레터 수신에 동의하신 분께"
+}
+
+func (l *Letters) sign(data []byte, date time.Time) ([]byte, error) {
+	if l.DKIM == nil {
+		return data, nil
+	}
+	return l.DKIM.Sign(data, date)
+}
+
+// RenderIssue shows a snapshot as the page of the letter and the preview do: opt-out links lead to the pages that ask for a link.
+func (l *Letters) RenderIssue(s newsletter.Snapshot, name string) (htmlPart, text string, err error) {
+	p, err := Prepare(l.Mails, s, l.Now().In(l.Location))
+	if err != nil {
+		return "", "", err
+	}
+	htmlPart, text = p.Parts(l.stranger(s.House, name))
+	return htmlPart, text, nil
+}
+
+// stranger is a reader with no links of their own.
+func (l *Letters) stranger(h newsletter.House, name string) Reader {
+	return Reader{Name: name, Unsubscribe: h.BaseURL + "/me", Preferences: h.BaseURL + "/me", Consent: l.consent(time.Time{})}
+}
+
+// ComposeNotice writes a single letter.
+func (l *Letters) ComposeNotice(ctx context.Context, n newsletter.Notice) (Letter, error) {
+	if n.Kind == newsletter.NoticeTest {
+		return l.composeTest(ctx, n)
+	}
+	house, err := l.House(ctx)
+	if err != nil {
+		return Letter{}, fmt.Errorf("compose notice %d: %w", n.ID, err)
+	}
+	view := l.noticeView(n, house)
+	view.SiteName, view.HomeURL, view.LegalLine = house.SiteName, house.BaseURL+"/", house.Legal.Line()
+	htmlPart, text, err := l.Mails.Notice(view)
+	if err != nil {
+		return Letter{}, err
+	}
+	from, err := mailbox(house.FromName, house.From)
+	if err != nil {
+		return Letter{}, err
+	}
+	to, err := mailbox(n.Payload.Name, n.Email)
+	if err != nil {
+		return Letter{}, err
+	}
+	subject, err := encoded("Subject", view.Subject)
+	if err != nil {
+		return Letter{}, err
+	}
+	m := message{
+		headers: []header{
+			{"From", from}, {"To", to}, {"Subject", subject}, {"Date", mailDate(n.CreatedAt.In(l.Location))},
+			{"Message-ID", l.Keys().MessageID(0, -int64(n.ID), "", house.ListID)},
+			{"Auto-Submitted", "auto-generated"}, // RFC 3834: nothing answers it by itself
+		},
+		boundary: boundary(fmt.Sprintf("n%d", n.ID)), text: []byte(text), html: []byte(htmlPart),
+	}
+	data, err := l.sign(m.bytes(), n.CreatedAt)
+	if err != nil {
+		return Letter{}, err
+	}
+	return Letter{From: l.noticeSender(n, house), To: n.Email, Data: data}, nil
+}
+
+func (l *Letters) noticeSender(n newsletter.Notice, house newsletter.House) string {
+	if house.Bounce != "" {
+		return l.Keys().NoticeBounceAddress(int64(n.ID), house.Bounce)
+	}
+	return house.From
+}
+
+// composeTest writes an issue's letter to somebody at the desk; its links work but belong to nobody.
+func (l *Letters) composeTest(ctx context.Context, n newsletter.Notice) (Letter, error) {
+	issue, snap, err := l.Snapshot(ctx, n.Payload.Issue)
+	if err != nil {
+		return Letter{}, fmt.Errorf("compose test letter %d: %w", n.ID, err)
+	}
+	p, err := Prepare(l.Mails, snap, n.CreatedAt.In(l.Location))
+	if err != nil {
+		return Letter{}, err
+	}
+	r := l.stranger(snap.House, n.Payload.Name)
+	r.Email, r.SubjectPrefix, r.WithoutOptOut = n.Email, "[테스트] ", true
+	r.MessageID, r.Date = l.Keys().MessageID(int64(issue.ID), -int64(n.ID), "", snap.House.ListID), n.CreatedAt.In(l.Location)
+	r.BoundarySeed = fmt.Sprintf("n%d", n.ID)
+	data, err := p.Letter(r)
+	if err != nil {
+		return Letter{}, err
+	}
+	if data, err = l.sign(data, n.CreatedAt); err != nil {
+		return Letter{}, err
+	}
+	return Letter{From: l.noticeSender(n, snap.House), To: n.Email, Data: data}, nil
+}
+
+// noticeView is what each kind of single letter says.
+func (l *Letters) noticeView(n newsletter.Notice, h newsletter.House) templates.NoticeLetter {
+	keys, p := l.Keys(), n.Payload
+	link := func(path string, purpose newsletter.Purpose) string {
+		return h.BaseURL + path + keys.Sign(purpose, p.Grant, p.Expires)
+	}
+	hello := newsletter.Honorific(p.Name) + ", 안녕하세요."
+	day := newsletter.DateLong(p.At, l.Location)
+	switch n.Kind {
+	case newsletter.NoticeConfirm:
+		v := templates.NoticeLetter{
+			Subject: h.SiteName + " 구독을 확인해 주세요", Heading: "구독을 확인해 주세요",
+			Paragraphs: []string{hello, h.SiteName + " 구독 신청을 받았어요. 아래 단추를 누르면 구독이 시작돼요."},
+			Button:     "구독 확인하기", ButtonURL: link("/confirm/", newsletter.PurposeConfirm),
+			After: []string{"링크는 7일 동안 쓸 수 있어요. 신청한 적이 없다면 이 메일을 무시해 주세요. 아무 일도 일어나지 않아요."},
+		}
+		if p.Again {
+			v.Paragraphs = append(v.Paragraphs, "예전에 이 주소에서 저희 메일을 스팸으로 신고한 적이 있어요. 정말 다시 받고 싶을 때만 눌러 주세요.")
+		}
+		return v
+	case newsletter.NoticeAlready:
+		return templates.NoticeLetter{
+			Subject: "이미 " + h.SiteName + " 구독 중이에요", Heading: "이미 구독 중이에요",
+			Paragraphs: []string{hello, "이 주소로 구독 신청이 다시 들어왔어요. 이미 구독 중이라 따로 하실 일은 없어요.", "편지가 보이지 않으면 스팸함을 살펴봐 주세요."},
+			Button:     "내 구독 보기", ButtonURL: link("/me/", newsletter.PurposeManage),
+			After: []string{"링크는 30분 동안 한 번 쓸 수 있어요."},
+		}
+	case newsletter.NoticeWelcome:
+		paragraphs := []string{
+			hello, "구독이 시작됐어요. 다음 호부터 이 주소로 보내 드릴게요.",
+			h.SiteName + "에서 알려 드립니다. " + day + "에 뉴스레터 수신에 동의하셨고, 그대로 처리했습니다.",
+		}
+		if p.AdAlso {
+			paragraphs = append(paragraphs, day+"에 광고성 정보 수신에도 동의하셨습니다.")
+		}
+		return templates.NoticeLetter{
+			Subject: h.SiteName + " 구독이 시작됐어요", Heading: "반가워요!", Paragraphs: paragraphs, Button: "지난 호 읽기", ButtonURL: h.BaseURL + "/issues",
+			After: []string{"동의는 모든 편지 아래의 수신거부로 언제든지 거둘 수 있습니다."},
+		}
+	case newsletter.NoticeRefusal:
+		return templates.NoticeLetter{
+			Subject: h.SiteName + " 수신거부 처리 결과", Heading: "수신거부를 처리했습니다",
+			Paragraphs: []string{
+				h.SiteName + "에서 알려 드립니다. " + day + "에 뉴스레터 수신을 거부하셨고, 그대로 처리했습니다.",
+				"앞으로 뉴스레터를 보내지 않습니다. 이 메일은 처리 결과를 알리는 마지막 메일입니다.",
+			},
+		}
+	case newsletter.NoticeManage:
+		return templates.NoticeLetter{
+			Subject: h.SiteName + " 내 구독 링크", Heading: "내 구독",
+			Paragraphs: []string{hello, "요청하신 링크예요. 이름과 주소를 바꾸고, 내 데이터를 내려받거나 지울 수 있어요."},
+			Button:     "내 구독 열기", ButtonURL: link("/me/", newsletter.PurposeManage),
+			After: []string{"링크는 30분 동안 한 번 쓸 수 있어요. 요청한 적이 없다면 이 메일을 무시해 주세요."},
+		}
+	case newsletter.NoticeAddress:
+		return templates.NoticeLetter{
+			Subject: h.SiteName + " 새 주소를 확인해 주세요", Heading: "새 주소를 확인해 주세요",
+			Paragraphs: []string{hello, "이 주소로 " + h.SiteName + " 편지를 받도록 바꾸시려면 눌러 주세요."},
+			Button:     "새 주소로 받기", ButtonURL: link("/me/", newsletter.PurposeManage),
+			After: []string{"링크는 24시간 동안 쓸 수 있어요."},
+		}
+	}
+	return templates.NoticeLetter{
+		Subject: strings.TrimSpace(h.SiteName + " " + p.Subject), Heading: p.Subject, Paragraphs: strings.Split(p.Text, "\n"),
+		Button: "열어 보기", ButtonURL: p.Link,
+	}
+}

@@ -1,0 +1,190 @@
+package templates
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"strings"
+
+	"github.com/vanng822/go-premailer/premailer"
+)
+
+//go:embed mail
+var mailFiles embed.FS
+
+// IssueLetter is an issue as its letter shows it. Fields that differ between readers hold marks, which the mailer replaces.
+type IssueLetter struct {
+	Number             int
+	Date               string // 2026년 11월 23일
+	Subject            string
+	Heading            string // the subject without its label
+	Preheader          string
+	SiteName           string
+	Author, AuthorLine string
+	Intro, Outro       string // Markdown
+	Sponsor            string // Markdown, boxed and labelled
+	Links              []LetterLink
+	Articles           []LetterArticle
+	LegalLine          string
+	Consent            string // "2026년 11월 1일 뉴스레터 수신에 동의하신 분께"
+
+	WebURL, HomeURL, UnsubscribeURL, PreferencesURL, PrivacyURL string
+}
+
+// LetterLink is one row of the round-up.
+type LetterLink struct{ URL, Title, Source, Summary string }
+
+// LetterArticle is a long read within the letter.
+type LetterArticle struct {
+	Title, URL string
+	Body       string // Markdown
+}
+
+// NoticeLetter is a single letter: a heading, some paragraphs, at most one button.
+type NoticeLetter struct {
+	Subject, Heading  string
+	Paragraphs        []string
+	Button, ButtonURL string
+	After             []string
+	SiteName, HomeURL string
+	LegalLine         string
+}
+
+// Mails holds the parsed letters. It does not change and may be used from several goroutines.
+type Mails struct{ issue, notice *template.Template }
+
+// NewMails parses the letters.
+func NewMails() (*Mails, error) {
+	// html/template deletes comments, and only Outlook's conditional ones keep its column at 600 pixels.
+	const open = `<!--[if mso]><table role="presentation" width="600" cellpadding="0" cellspacing="0" border="0"><tr><td><![endif]-->`
+	fm := template.FuncMap{
+		"outlookOpen":  func() template.HTML { return open },
+		"outlookClose": func() template.HTML { return `<!--[if mso]></td></tr></table><![endif]-->` },
+		// Keeps the inbox's preview from running on into the letter.
+		"filler": func() template.HTML { return template.HTML(strings.Repeat("&#847;&zwnj;&nbsp;", 40)) },
+	}
+	t, err := template.New("").Funcs(fm).ParseFS(mailFiles, "mail/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse letters: %w", err)
+	}
+	return &Mails{issue: t.Lookup("issue.html"), notice: t.Lookup("notice.html")}, nil
+}
+
+// letterHTML is IssueLetter with its Markdown rendered.
+type letterHTML struct {
+	IssueLetter
+	Intro, Outro, Sponsor template.HTML
+	Articles              []articleHTML
+}
+
+type articleHTML struct {
+	Title, URL string
+	Body       template.HTML
+}
+
+// Issue renders both parts of an issue's letter, its styles inlined.
+func (m *Mails) Issue(l IssueLetter) (html, text string, err error) {
+	v := letterHTML{IssueLetter: l}
+	for _, f := range []struct {
+		into *template.HTML
+		from string
+	}{{&v.Intro, l.Intro}, {&v.Outro, l.Outro}, {&v.Sponsor, l.Sponsor}} {
+		if *f.into, err = MailMarkdown(f.from); err != nil {
+			return "", "", err
+		}
+	}
+	for _, a := range l.Articles {
+		body, err := MailMarkdown(a.Body)
+		if err != nil {
+			return "", "", err
+		}
+		v.Articles = append(v.Articles, articleHTML{a.Title, a.URL, body})
+	}
+	html, err = inlined(m.issue, v)
+	return html, issueText(l), err
+}
+
+// Notice renders both parts of a single letter.
+func (m *Mails) Notice(l NoticeLetter) (html, text string, err error) {
+	html, err = inlined(m.notice, l)
+	return html, noticeText(l), err
+}
+
+func inlined(t *template.Template, v any) (string, error) {
+	var b bytes.Buffer
+	if err := t.Execute(&b, v); err != nil {
+		return "", fmt.Errorf("render letter: %w", err)
+	}
+	o := premailer.NewOptions()
+	o.CssToAttributes = false // width as an attribute and a style is written by hand; the rest only bloats
+	o.RemoveClasses = false   // the dark colours need them
+	p, err := premailer.NewPremailerFromString(b.String(), o)
+	if err != nil {
+		return "", fmt.Errorf("inline styles: %w", err)
+	}
+	html, err := p.Transform()
+	if err != nil {
+		return "", fmt.Errorf("inline styles: %w", err)
+	}
+	return html, nil
+}
+
+func issueText(l IssueLetter) string {
+	var b strings.Builder
+	line := func(s ...string) { b.WriteString(strings.Join(s, "") + "\n") }
+	section := func(markdown string) {
+		if t := PlainText(markdown); t != "" {
+			line(t, "\n")
+		}
+	}
+	line("웹에서 보기 ( ", l.WebURL, " )")
+	line("수신거부 ( ", l.UnsubscribeURL, " )\n")
+	line(l.SiteName, " ", fmt.Sprint(l.Number), "호 · ", l.Date)
+	line(l.Heading, "\n")
+	section(l.Intro)
+	if len(l.Links) > 0 {
+		line("■ IT 이슈 모음\n")
+		for _, k := range l.Links {
+			title := k.Title
+			if k.Source != "" {
+				title += " · " + k.Source
+			}
+			line("- ", title, " ( ", k.URL, " )")
+			if k.Summary != "" {
+				line("  ", k.Summary)
+			}
+		}
+		line()
+	}
+	if l.Sponsor != "" {
+		line("[광고]")
+		section(l.Sponsor)
+	}
+	for _, a := range l.Articles {
+		line("----------\n")
+		line("■ ", a.Title, " ( ", a.URL, " )\n")
+		section(a.Body)
+	}
+	section(l.Outro)
+	if l.Author != "" {
+		line(l.Author, " ", l.AuthorLine, "\n")
+	}
+	line("----------")
+	line("본 메일은 ", l.Consent, " 보내드립니다. 수신을 원하지 않으시면 수신거부 ( ", l.UnsubscribeURL, " )를 눌러 주세요.")
+	line("If you do not wish to receive this newsletter, please unsubscribe ( ", l.UnsubscribeURL, " ) here.")
+	line("구독 정보 변경 ( ", l.PreferencesURL, " )")
+	line("개인정보 처리방침 ( ", l.PrivacyURL, " )")
+	line(l.LegalLine)
+	return b.String()
+}
+
+func noticeText(l NoticeLetter) string {
+	parts := append([]string{l.Heading}, l.Paragraphs...)
+	if l.ButtonURL != "" {
+		parts = append(parts, l.Button+" ( "+l.ButtonURL+" )")
+	}
+	parts = append(parts, l.After...)
+	parts = append(parts, "----------\n"+l.SiteName+" · "+l.HomeURL+"\n"+l.LegalLine)
+	return strings.Join(parts, "\n\n") + "\n"
+}
