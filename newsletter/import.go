@@ -42,10 +42,26 @@ type Reject struct {
 	Reason string
 }
 
-// ImportTx keeps imports and their refused lines.
+// ImportTx keeps imports and their refused lines, and does for many readers at once what SubscriberTx and
+// SuppressionTx do for one.
 type ImportTx interface {
 	PutImport(ctx context.Context, i *Import) error
 	Import(ctx context.Context, id int64) (Import, error)
 	AddRejects(ctx context.Context, id int64, r []Reject) error
 	Rejects(ctx context.Context, id int64, after int64, limit int) ([]Reject, error)
+
+	// Known tells what the house knows of the addresses; those it does not know are left out.
+	Known(ctx context.Context, keys []AddressKey) (map[AddressKey]Known, error)
+	// InsertSubscribers inserts new readers with their tags and sets their IDs. Conflict: an address is taken.
+	InsertSubscribers(ctx context.Context, readers []Subscriber) error
+	AddConsents(ctx context.Context, c []Consent) error
+	AddEvents(ctx context.Context, e []Event) error
+	AddLeavers(ctx context.Context, l []Leaver) error
+}
+
+// Known is what the house knows of an address; each part may be zero.
+type Known struct {
+	Subscriber  Subscriber
+	Suppression Suppression
+	Left        Leaver // the newest line about it
 }

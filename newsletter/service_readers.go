@@ -90,7 +90,7 @@ func (n *NewSubscriber) judge() (Address, error) {
 	if n.Tags, err = cleanTags(n.Tags); err != nil {
 		faults = append(faults, FaultsOf(err)...)
 	}
-	given := n.ConsentSource != ""
+	given := strings.TrimSpace(n.ConsentSource) != ""
 	if n.ConsentSource, err = CleanLine(n.ConsentSource, 500); err != nil {
 		faults = append(faults, at("consent_source", err))
 	}
