@@ -14,8 +14,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Address is an e-mail address that ParseAddress judged good; there is no other way to make
-// one but the zero value, which is "no address". It is comparable, and two spellings of one
+// Address is an e-mail address that ParseAddress judged good, now or before it was stored
+// (StoredAddress); its zero value is "no address". It is comparable, and two spellings of one
 // address are equal: the whole of it is lower case, the domain an A-label (xn--…). RFC 5321
 // lets a local part depend on case, but no mail service that people use tells them apart,
 // and two rows for one reader would mean two letters and half an unsubscribe.

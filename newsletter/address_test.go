@@ -122,6 +122,9 @@ func TestAddressParts(t *testing.T) {
 	if a != address(t, " reader.kim@EXAMPLE.com") {
 		t.Error("two spellings of one address differ")
 	}
+	if newsletter.StoredAddress(a.String()) != a || !newsletter.StoredAddress("").IsZero() {
+		t.Error("an address does not survive the store")
+	}
 	var none newsletter.Address
 	if !none.IsZero() || none.String() != "" || none.Masked() != "" || none.Role() {
 		t.Errorf("zero address shows as %q, %q", none, none.Masked())

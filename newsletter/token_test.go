@@ -14,7 +14,7 @@ import (
 
 var (
 	allPurposes = []newsletter.Purpose{
-		newsletter.PurposeConfirm, newsletter.PurposeManage, newsletter.PurposeUnsubscribe, newsletter.PurposePreferences,
+		newsletter.PurposeConfirm, newsletter.PurposeManage, newsletter.PurposeMe, newsletter.PurposeUnsubscribe, newsletter.PurposePreferences,
 		newsletter.PurposeBounce, newsletter.PurposeFeedback, newsletter.PurposeComment, newsletter.PurposePreview,
 		newsletter.PurposeSetup, newsletter.PurposeReset, newsletter.PurposeOpen, newsletter.PurposeClick, newsletter.PurposeMessage,
 	}
