@@ -93,8 +93,6 @@ func (s *server) siteRoutes() []route {
 		{"POST", "/me/:token/resume", token(), s.meTokenResume, trait{}},
 		{"POST", "/me/:token/tracking", token(), s.meTokenTracking, trait{}},
 		{"POST", "/me/:token/unsubscribe", token(), s.meTokenUnsubscribe, trait{}},
-		{"GET", "/me/address/:token", token(), s.addressForm, trait{}},
-		{"POST", "/me/address/:token", token(), s.addressConfirm, trait{}},
 		{"GET", "/me/export.json", public(), s.meExportJSON, trait{}},
 		{"GET", "/me/export.csv", public(), s.meExportCSV, trait{}},
 		{"POST", "/me/settings/name", public(), s.meRename, trait{}},

@@ -133,12 +133,22 @@ type meLinkView struct {
 	PausedUntil time.Time
 	NoTracking  bool
 	Saved       string
+	Address     bool // the link proves a new address
 }
 
 // meToken shows what a link allows: one printed in an issue shows the masked address and the three refusals (S53); a
-// fresh one shows the button that opens the whole page, since link scanners must not use it up.
+// fresh one shows the button that opens the whole page, and one mailed to a new address the button that proves it,
+// since link scanners must not use them up.
 func (s *server) meToken(c echo.Context) error {
-	v, err := s.svc.PreferencesView(c.Request().Context(), c.Param("token"))
+	ctx, token := c.Request().Context(), c.Param("token")
+	v, err := s.svc.PreferencesView(ctx, token)
+	if newsletter.KindOf(err) == newsletter.NotFound {
+		masked, addressErr := s.svc.AddressView(ctx, token)
+		if addressErr == nil {
+			return s.page(c, http.StatusOK, "site/me_open", private("새 주소 확인", meLinkView{Token: token, Masked: masked, Address: true}))
+		}
+		err = addressErr // NotFound for every other token; Gone says more
+	}
 	if err != nil {
 		return s.leaveBadToken(c, err)
 	}
@@ -155,9 +165,20 @@ func (s *server) showLink(c echo.Context, v newsletter.MeView, saved string) err
 	}))
 }
 
-// meOpen uses a fresh link up and gives its reader 30 minutes.
+// meOpen uses a mailed link up: it gives its reader 30 minutes, or moves them to the address it proves.
 func (s *server) meOpen(c echo.Context) error {
-	_, session, err := s.svc.OpenManage(c.Request().Context(), c.Param("token"))
+	ctx, token := c.Request().Context(), c.Param("token")
+	_, session, err := s.svc.OpenManage(ctx, token)
+	if newsletter.KindOf(err) == newsletter.NotFound {
+		sub, addressErr := s.svc.ConfirmAddress(ctx, token, c.RealIP())
+		switch newsletter.KindOf(addressErr) {
+		case newsletter.None:
+			return s.notice(c, "주소를 바꿨어요", "이제 "+sub.Email.Masked()+" 주소로 보내 드려요.")
+		case newsletter.NotFound:
+		default:
+			return s.leaveBadToken(c, addressErr)
+		}
+	}
 	if err != nil {
 		return s.leaveBadToken(c, err)
 	}
@@ -412,17 +433,4 @@ func harmless(cell string) string {
 		}
 	}
 	return cell
-}
-
-// addressForm shows the button that proves a new address.
-func (s *server) addressForm(c echo.Context) error {
-	return s.page(c, http.StatusOK, "site/me_open", private("새 주소 확인", meLinkView{Token: c.Param("token"), Saved: "address"}))
-}
-
-func (s *server) addressConfirm(c echo.Context) error {
-	sub, err := s.svc.ConfirmAddress(c.Request().Context(), c.Param("token"), c.RealIP())
-	if err != nil {
-		return s.leaveBadToken(c, err)
-	}
-	return s.notice(c, "주소를 바꿨어요", "이제 "+sub.Email.Masked()+" 주소로 보내 드려요.")
 }

@@ -440,13 +440,14 @@ func TestAChangeOfAddressIsProved(t *testing.T) {
 	if h.subscriber("old@example.com").ID == 0 {
 		t.Fatal("changed without proof")
 	}
-	path := "/me/address/" + h.link(newsletter.NoticeAddress, newsletter.PurposeManage, "new@example.com")
-	h.browser().get(path).must(t, 200, "새 주소로 받기")
+	path := "/me/" + h.link(newsletter.NoticeAddress, newsletter.PurposeManage, "new@example.com")
+	h.browser().get(path).must(t, 200, "새 주소로 받기", "n***@example.com").mustNot(t, "new@example.com", "old@example.com")
 	h.browser().post(path, nil).must(t, 200, "주소를 바꿨어요", "n***@example.com")
 	if s := h.subscriber("new@example.com"); s.Status != newsletter.Active {
 		t.Errorf("the reader is now %+v", s)
 	}
 	h.browser().post(path, nil).must(t, 410)
+	h.browser().get(path).must(t, 410, "이미 사용한 링크예요")
 }
 
 func TestHomeAndArticles(t *testing.T) {
