@@ -35,7 +35,7 @@ type line struct {
 	fault  string // why it cannot be used: Korean, "" when it can
 }
 
-// newLineReader looks at the first 64 KB: a BOM decides, then whether they are good UTF-8; otherwise it is CP949.
+// newLineReader looks at the first 64 KB: a BOM decides, then whether more lines with Hangul are good UTF-8 or not.
 // CP949 never hides a comma, quote or line break inside a character, so lines can be cut before they are decoded.
 func newLineReader(r io.Reader) (*lineReader, error) {
 	br := bufio.NewReaderSize(r, sniffSize)
@@ -51,7 +51,21 @@ func newLineReader(r io.Reader) (*lineReader, error) {
 		decoder := unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM).NewDecoder()
 		return &lineReader{r: bufio.NewReaderSize(transform.NewReader(br, decoder), sniffSize)}, nil
 	}
-	return &lineReader{r: br, cp949: !utf8.Valid(wholeRunes(head, len(head) == sniffSize))}, nil
+	return &lineReader{r: br, cp949: koreanExcel(wholeRunes(head, len(head) == sniffSize))}, nil
+}
+
+// koreanExcel judges by the majority of lines, so that one broken character does not spoil a whole file.
+func koreanExcel(sample []byte) bool {
+	good, bad := 0, 0
+	for l := range bytes.Lines(sample) {
+		switch {
+		case !utf8.Valid(l):
+			bad++
+		case bytes.ContainsFunc(l, func(r rune) bool { return r >= utf8.RuneSelf }):
+			good++
+		}
+	}
+	return bad > good
 }
 
 // wholeRunes drops a character that the end of the sample cut in two.

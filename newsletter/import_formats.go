@@ -1,6 +1,7 @@
 package newsletter
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -233,11 +234,14 @@ func yes(cell string) (value, known bool) {
 	return false, false
 }
 
-// dateLayouts are tried after blanks, dots and slashes have become one.
+// koreanDate takes the year, month, day and the rest out of 2026-11-23, 2026/11/23 08:00, 2026. 11. 23. and 2026년 11월 23일.
+var koreanDate = regexp.MustCompile(`^(\d{4})\s*[-./년]\s*(\d{1,2})\s*[-./월]\s*(\d{1,2})\s*[.일]?(?:\s+(.*))?$`)
+
+// dateLayouts are tried after koreanDate has made the date one with hyphens.
 var dateLayouts = []string{
-	"2006-01-02", "2006-1-2", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-1-2 15:04:05", "2006-1-2 15:04",
-	"20060102", "200601021504", "20060102150405", "20060102 15:04", "20060102 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04:05 MST",
-	"2006-01-02 15:04:05.999999-07", "2006-01-02 15:04:05-07:00", "2006-01-02 15:04:05.999 -0700 MST", "1-2-2006", "1-2-2006 15:04", "Jan 2, 2006",
+	"2006-1-2", "2006-1-2 15:04:05", "2006-1-2 15:04", "20060102", "200601021504", "20060102150405", "20060102 15:04", "20060102 15:04:05",
+	"2006-01-02T15:04:05", "2006-1-2 15:04:05 MST", "2006-1-2 15:04:05-07", "2006-1-2 15:04:05-07:00", "2006-1-2 15:04:05 -0700 MST",
+	"1/2/2006", "1/2/2006 15:04", "Jan 2, 2006",
 }
 
 // parseDate reads the dates of these exports; the zero time for what it cannot read.
@@ -249,13 +253,9 @@ func parseDate(cell string, zone *time.Location) time.Time {
 	if t, err := time.Parse(time.RFC3339Nano, cell); err == nil {
 		return plausible(t)
 	}
-	for _, korean := range []struct{ from, to string }{{"년", "-"}, {"월", "-"}, {"일", ""}, {"/", "-"}, {". ", "-"}, {"- ", "-"}} {
-		cell = strings.ReplaceAll(cell, korean.from, korean.to)
+	if m := koreanDate.FindStringSubmatch(cell); m != nil {
+		cell = strings.TrimSpace(m[1] + "-" + m[2] + "-" + m[3] + " " + m[4])
 	}
-	if date, clock, _ := strings.Cut(cell, " "); !strings.Contains(date, ":") { // 2026.11.23. 09:12
-		cell = strings.TrimSpace(strings.TrimSuffix(strings.ReplaceAll(date, ".", "-"), "-") + " " + clock)
-	}
-	cell = strings.Join(strings.Fields(cell), " ")
 	for _, layout := range dateLayouts {
 		if t, err := time.ParseInLocation(layout, cell, zone); err == nil {
 			return plausible(t)

@@ -1,0 +1,9 @@
+package newsletter_test
+
+import (
+	"testing"
+
+	"techissue/db/dbtest"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
