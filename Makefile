@@ -1,0 +1,49 @@
+# techissue. `make` prints this help.
+.DEFAULT_GOAL := help
+.PHONY: help demo run build test check setup bench fuzz golden env vuln toolchain
+
+GO ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
+
+toolchain:
+	@command -v $(GO) >/dev/null || { echo "Go is missing: https://go.dev/dl, or on Debian: apt-get install golang"; exit 1; }
+	@command -v cc >/dev/null || command -v gcc >/dev/null || { echo "A C compiler is missing (SQLite is C): apt-get install gcc libc6-dev, or xcode-select --install"; exit 1; }
+
+demo: toolchain ## the whole newsletter in one process; nothing leaves the machine
+	$(GO) run ./cmd/techissue demo
+
+run: toolchain ## serve with the settings of .env
+	$(GO) run ./cmd/techissue serve
+
+build: toolchain ## the binary ./techissue
+	$(GO) build -trimpath -o techissue ./cmd/techissue
+
+test: toolchain setup check ## every check and every test; installs what they need on Debian
+	$(GO) test -race -shuffle=on -timeout 9m ./...
+
+check: toolchain ## gofmt, vet, staticcheck, module sums
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$bad" ] || { echo "gofmt: $$bad"; exit 1; }
+	$(GO) mod verify >/dev/null
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+setup: ## PostgreSQL, Chromium, a DKIM verifier and Korean fonts for the tests
+	@sh ./.ci/setup
+
+bench: toolchain ## benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: toolchain ## each fuzz test for 20 seconds
+	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz'); do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 20s $$p || exit 1; done; done
+
+golden: toolchain ## write golden letters anew; review the difference
+	$(GO) test ./mailer -update
+
+env: toolchain ## write .env.example from the settings
+	$(GO) run ./cmd/techissue config example > .env.example
+
+vuln: toolchain ## known vulnerabilities, where the database can be reached
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
