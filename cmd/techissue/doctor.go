@@ -97,7 +97,7 @@ func examine(ctx context.Context, cfg *Config, offline bool) (out []check) {
 // examineDatabase opens what is there, and never makes a new one.
 func examineDatabase(ctx context.Context, cfg *Config) (out []check) {
 	add := func(id, level, text, fix string) { out = append(out, check{id, "data", level, text, fix}) }
-	d, err := db.Open(ctx, db.Options{URL: cfg.database(), MustExist: true, Now: now})
+	d, err := db.Open(ctx, db.Options{URL: cfg.database(), MustExist: true, Now: now, Log: newLog(cfg)})
 	if err != nil {
 		add("database", "fail", err.Error(), "techissue serve makes a new one in an empty folder; docs/operations.md tells how to restore a lost one")
 		return out

@@ -125,7 +125,13 @@ func (c *cli) root() *cobra.Command {
 	root := &cobra.Command{
 		Use: "techissue", Short: "A newsletter of your own: site, desk, API and mailer in one program",
 		SilenceUsage: true, SilenceErrors: true,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, given []string) error {
+			if len(given) > 0 {
+				return usage("unknown command %q", given[0])
+			}
+			return cmd.Help()
+		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{code: exitUsage, err: err} })
 	f := root.PersistentFlags()
