@@ -55,11 +55,11 @@ func (k *cutter) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 
 func (k *cutter) pass(to, from net.Conn, limit int64, seen *atomic.Int64, end func()) {
 	defer end()
-	var err error
 	if limit < 0 {
-		_, err = io.Copy(io.MultiWriter(to, (*counter)(seen)), from)
+		_, _ = io.Copy(io.MultiWriter(to, (*counter)(seen)), from)
 		return
 	}
+	var err error
 	if limit > 0 {
 		_, err = io.CopyN(io.MultiWriter(to, (*counter)(seen)), from, limit)
 	}

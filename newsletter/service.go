@@ -2,7 +2,6 @@ package newsletter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -144,19 +143,10 @@ func pageLimit(n int) int {
 	return n
 }
 
-// notFoundIs replaces NotFound by nil and tells that it was found.
+// found turns NotFound into false, and tells nothing of other errors.
 func found(err error) (bool, error) {
 	if KindOf(err) == NotFound {
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// codeOf returns the stable code of err's domain error, "" when it has none.
-func codeOf(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Code
-	}
-	return ""
 }

@@ -200,7 +200,7 @@ func TestKeyringNeedsASecret(t *testing.T) {
 func TestKeyringDoesNotShowKeys(t *testing.T) {
 	t.Parallel()
 	k := keyring(t, []string{newSecret})
-	for _, s := range []string{fmt.Sprint(k), fmt.Sprintf("%+v", k), fmt.Sprintf("%#v", k), fmt.Sprintf("%s", k)} {
+	for _, s := range []string{fmt.Sprint(k), fmt.Sprintf("%+v", k), fmt.Sprintf("%#v", k), k.String()} {
 		if s != "keyring of 1" {
 			t.Errorf("printed as %s", s)
 		}

@@ -55,7 +55,7 @@ func newLog(cfg *Config) *slog.Logger {
 	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // judged already
 	terminal := term.IsTerminal(int(os.Stderr.Fd()))
 	if cfg.Log == "text" || cfg.Log == "auto" && terminal {
-		return slog.New(tint.NewHandler(os.Stderr, &tint.Options{Level: level, NoColor: !terminal || os.Getenv("NO_COLOR") != ""}))
+		return slog.New(tint.NewTextHandler(os.Stderr, &tint.Options{Level: level, NoColor: !terminal || os.Getenv("NO_COLOR") != ""}))
 	}
 	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 }

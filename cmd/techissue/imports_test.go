@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Who may import whom: docs/adr/0014 draws the house.
+// Who may import whom: docs/adr/README.md lists the decisions behind it.
 var mayImport = map[string][]string{
 	"newsletter": {},
 	"templates":  {},
