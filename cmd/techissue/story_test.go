@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"techissue/db/dbtest"
 	"techissue/mailer/smtptest"
 )
 
@@ -48,12 +49,17 @@ func build(t *testing.T) string {
 	return binary.path
 }
 
-func TestMain(m *testing.M) {
-	code := m.Run()
+func TestMain(m *testing.M) { dbtest.Main(sweeper{m}) }
+
+// sweeper removes the program when the tests are over.
+type sweeper struct{ m *testing.M }
+
+func (s sweeper) Run() int {
+	code := s.m.Run()
 	if binary.path != "" {
 		os.RemoveAll(filepath.Dir(binary.path))
 	}
-	os.Exit(code)
+	return code
 }
 
 // house is a data folder with a relay of its own.
@@ -305,6 +311,41 @@ func TestStoryOfTenKills(t *testing.T) {
 	t.Logf("%d kills: %d missing, %d doubled, %d uncertain", kills, missing, doubled, uncertain)
 	if doubled > 0 || uncertain > kills*(connections+1) || missing > uncertain || int(c["sent"].(float64))+uncertain != n {
 		t.Errorf("hold: %d missing, %d doubled, %d uncertain of %v", missing, doubled, uncertain, c)
+	}
+	h.run(0, "doctor", "--offline")
+}
+
+// Two machines share one PostgreSQL and one issue. Each sends a part, nobody gets two, nobody is left out.
+func TestStoryOfTwoNodes(t *testing.T) {
+	t.Parallel()
+	const n = 600
+	h := newHouse(t, smtptest.Config{LogLimit: -1, Rules: []smtptest.Rule{{At: smtptest.Dot, Do: smtptest.Action{Delay: 5 * time.Millisecond}}}},
+		"TECHISSUE_DB="+dbtest.EmptyPostgresURL(t), "TECHISSUE_SECRET=a secret that both nodes share", "TECHISSUE_SMTP_CONNECTIONS=2")
+	h.run(0, "migrate")
+	h.run(0, "subscribers", "import", h.write("readers.csv", readers(n)), "--consent-source", "test")
+	h.run(0, "issue", "create", h.write("1.md", fmt.Sprintf(issueText, "첫 호")))
+	h.serve()
+	second := *h
+	second.data = t.TempDir()
+	addr := freePort(t)
+	second.base = "http://" + addr // its own door; the links in letters stay the first one's
+	second.env = append(append([]string{}, h.env...), "TECHISSUE_DATA="+second.data, "TECHISSUE_ADDR="+addr)
+	second.serve()
+	second.run(0, "issue", "send", "1")
+	h.until("the issue is done", func() bool { return h.counts(1)["state"] == "done" })
+	got := map[string]int{}
+	for _, m := range h.smtp.Accepted() {
+		got[m.Rcpt()]++
+	}
+	doubled := 0
+	for _, times := range got {
+		if times > 1 {
+			doubled++
+		}
+	}
+	t.Logf("two nodes: %d missing, %d doubled of %d", n-len(got), doubled, n)
+	if len(got) != n || doubled > 0 {
+		t.Errorf("%d missing, %d doubled", n-len(got), doubled)
 	}
 	h.run(0, "doctor", "--offline")
 }

@@ -27,8 +27,8 @@ import (
 // errNoServer tells that PostgreSQL is not installed here.
 var errNoServer = errors.New("no PostgreSQL: install it (apt-get install postgresql) or set TECHISSUE_TEST_PG=postgres://…")
 
-// Main runs the tests and then stops the server, if one was started. It does not return.
-func Main(m *testing.M) {
+// Main runs the tests (m is mostly a *testing.M) and then stops the server, if one was started. It does not return.
+func Main(m interface{ Run() int }) {
 	code := m.Run()
 	if servers.started {
 		servers.stop()
