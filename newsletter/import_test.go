@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"techissue/db"
 	"techissue/db/dbtest"
 	"techissue/newsletter"
 )
@@ -428,27 +429,27 @@ func TestImportBreaksOffAndResumes(t *testing.T) {
 	eachDesk(t, func(t *testing.T, k *desk) {
 		var b strings.Builder
 		b.WriteString("email,memo\n")
-		for n := range 1200 { // more than the beginning that is looked at for the encoding
+		for n := range 5000 { // more than the beginning that is looked at for the encoding
 			fmt.Fprintf(&b, "r%d@example.com,%s\n", n, strings.Repeat("x", 80))
 		}
 		i, err := k.ImportSubscribers(t.Context(), "cli", breaking{strings.NewReader(b.String())}, withConsent)
-		if err == nil || i.State != "failed" || i.Created != 1000 {
+		if err == nil || i.State != "failed" || i.Created != 4000 {
 			t.Fatalf("broke off with %v at %+v", err, i)
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		o := withConsent
 		o.OnProgress = func(newsletter.Import) { stop() }
 		i, err = k.ImportSubscribers(ctx, "cli", strings.NewReader(b.String()), o)
-		if !errors.Is(err, context.Canceled) || i.Updated != 500 {
+		if !errors.Is(err, context.Canceled) || i.Updated != 2000 {
 			t.Fatalf("stopped with %v at %+v", err, i)
 		}
 		stored, err := k.Import(t.Context(), i.ID)
 		k.must(err)
-		if stored.State != "failed" || stored.Rows != 500 {
+		if stored.State != "failed" || stored.Rows != 2000 {
 			t.Errorf("the record of a stopped run is %+v", stored)
 		}
 		i = k.importText(b.String(), withConsent)
-		if i.Created != 200 || i.Updated != 1000 {
+		if i.Created != 1000 || i.Updated != 4000 {
 			t.Errorf("resumed to %+v", i)
 		}
 	})
@@ -532,4 +533,38 @@ func TestExportForSpreadsheets(t *testing.T) {
 	}
 	_, err = k.ExportSubscribers(t.Context(), "cli", io.Discard, newsletter.SubscriberFilter{}, "xlsx")
 	wantFaults(t, err, "format")
+}
+
+// Lines a second of a Stibee file into an empty house on SQLite: whoever moves in with 100,000 readers waits for seconds.
+func BenchmarkImport(b *testing.B) {
+	var file strings.Builder
+	file.WriteString("이메일 주소,이름,추가 경로,그룹,광고성 정보 수신 동의,구독일\n")
+	const readers = 20_000
+	for n := range readers {
+		fmt.Fprintf(&file, "reader%d@example%d.com,김민지,구독 폼,개발자,%s,2024.03.05 09:12:33\n", n, n%50, "YN"[n%2:n%2+1])
+	}
+	for range b.N {
+		b.StopTimer()
+		svc := importHouse(b)
+		b.StartTimer()
+		if _, err := svc.ImportSubscribers(b.Context(), "cli", strings.NewReader(file.String()), withConsent); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(readers*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
+}
+
+func importHouse(b *testing.B) *newsletter.Service {
+	b.Helper()
+	keys, err := newsletter.NewKeyring([]string{"a secret of these tests only"}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	svc, err := newsletter.NewService(b.Context(), newsletter.Options{
+		Store: db.Store{DB: dbtest.New(b)}, Keys: func() newsletter.Keyring { return keys }, Now: func() time.Time { return dbtest.Start },
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return svc
 }

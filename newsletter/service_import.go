@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	chunkRows   = 500             // rows that are taken, or not, together
+	chunkRows   = 2000            // lines that are taken, or not, together: 500 would write the indexes' pages half again as often
 	sampleRows  = 20              // records looked at when the header names no address column
 	burst       = 50              // confirmations mailed at once; the others follow one by one
 	confirmStep = 1 * time.Second // between two of them: an import must not look like a spammer's burst
@@ -92,7 +92,7 @@ func (s *Service) StartImport(ctx context.Context, actor string, o ImportOptions
 	return i, nil
 }
 
-// RunImport reads the file of a started import and takes its readers in chunks of 500, each wholly or not at all. It holds no more
+// RunImport reads the file of a started import and takes its readers in chunks of 2,000 lines, each wholly or not at all. It holds no more
 // of the file than one chunk. Running a file again changes nothing that is there already, so a run that broke off is
 // resumed by starting anew. Nobody who left or is suppressed is revived. A dry run judges every line and saves
 // nothing but its own report.
