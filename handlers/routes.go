@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"fmt"
-	"net/http"
 
 	"github.com/labstack/echo/v4"
 
@@ -162,8 +161,4 @@ func (s *server) declare(method, path string, a access, t trait) {
 func (s *server) ruleOf(c echo.Context) (route, bool) {
 	r, ok := s.rules[c.Request().Method+" "+c.Path()]
 	return r, ok
-}
-
-func unsafeMethod(m string) bool {
-	return m != http.MethodGet && m != http.MethodHead && m != http.MethodOptions
 }

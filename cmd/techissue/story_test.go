@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"os/exec"
@@ -313,6 +314,88 @@ func TestStoryOfTenKills(t *testing.T) {
 		t.Errorf("hold: %d missing, %d doubled, %d uncertain of %v", missing, doubled, uncertain, c)
 	}
 	h.run(0, "doctor", "--offline")
+}
+
+// The editor signs in with a password, writes an issue in the form, sends it and watches; a key answers for a program.
+func TestStoryOfAnEditor(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, smtptest.Config{})
+	h.run(0, "subscribers", "import", h.write("readers.csv", readers(3)), "--consent-source", "test")
+	create := exec.Command(h.bin, "admin", "create", "editor@example.kr", "--password-stdin")
+	create.Env, create.Dir, create.Stdin = h.env, h.data, strings.NewReader("오늘도 편지를 씁니다 한 통\n")
+	if out, err := create.CombinedOutput(); err != nil {
+		t.Fatalf("admin create: %v %s", err, out)
+	}
+	key := strings.TrimSpace(strings.Split(h.run(0, "key", "create", "reader", "--scopes", "issues:read"), "\n")[0])
+	h.serve()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	ask := func(method, path string, form url.Values) (*http.Response, string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, h.base+path, strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		res, err := browser.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, _ := io.ReadAll(res.Body)
+		return res, string(body)
+	}
+	if res, _ := ask("GET", "/admin", nil); !strings.HasPrefix(res.Request.URL.Path, "/admin/login") {
+		t.Errorf("a stranger at the desk: %s", res.Request.URL)
+	}
+	if res, body := ask("POST", "/admin/login", url.Values{"email": {"editor@example.kr"}, "password": {"wrong password"}}); res.StatusCode != 401 || strings.Contains(body, "없는") {
+		t.Errorf("a wrong password: %d", res.StatusCode)
+	}
+	if res, body := ask("POST", "/admin/login", url.Values{"email": {"editor@example.kr"}, "password": {"오늘도 편지를 씁니다 한 통"}}); res.StatusCode != 200 || !strings.Contains(body, "3명") {
+		t.Fatalf("login: %d %s", res.StatusCode, body)
+	}
+	if res, body := ask("POST", "/admin/issues/new", url.Values{"subject": {""}, "kind": {"info"}, "intro": {"잃으면 안 되는 글"}}); res.StatusCode != 422 || !strings.Contains(body, "잃으면 안 되는 글") {
+		t.Errorf("an issue without a subject: %d", res.StatusCode)
+	}
+	res, body := ask("POST", "/admin/issues/new", url.Values{"subject": {"<b>첫</b> 호"}, "kind": {"info"}, "intro": {"안녕하세요."}, "links": {"https://news.example/1 | 소식 | 신문 | 한 줄"}})
+	if res.StatusCode != 200 || !strings.Contains(body, "3명에게 발송하기") || strings.Contains(body, "<b>첫") {
+		t.Fatalf("a new issue: %d\n%s", res.StatusCode, body)
+	}
+	if res, _ := ask("POST", "/admin/issues/1/send", nil); res.Request.URL.Path != "/admin/issues/1/send" || res.StatusCode != 200 {
+		t.Errorf("send: %d %s", res.StatusCode, res.Request.URL)
+	}
+	if res, _ := ask("POST", "/admin/issues/1/send", nil); res.StatusCode != 409 {
+		t.Errorf("sending twice: %d", res.StatusCode)
+	}
+	h.until("three letters", func() bool { return len(h.smtp.Accepted()) == 3 })
+	h.until("the page says so", func() bool {
+		_, body := ask("GET", "/admin/issues/1/send", nil)
+		return strings.Contains(body, "발송완료")
+	})
+	cross, err := http.NewRequestWithContext(t.Context(), "POST", h.base+"/admin/issues/1/cancel", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cross.Header.Set("Sec-Fetch-Site", "cross-site")
+	if res, err := browser.Do(cross); err != nil || res.StatusCode != 403 {
+		t.Errorf("another site's form: %v %v", res, err)
+	}
+	for _, c := range []struct {
+		key  string
+		want int
+	}{{key, 200}, {"ti_wrong", 401}, {"", 401}} {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", h.base+"/api/v1/me", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+c.key)
+		if res, err := http.DefaultClient.Do(req); err != nil || res.StatusCode != c.want {
+			t.Errorf("key %q: %v %v", c.key, res, err)
+		}
+	}
 }
 
 // Two machines share one PostgreSQL and one issue. Each sends a part, nobody gets two, nobody is left out.
