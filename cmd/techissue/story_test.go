@@ -398,6 +398,67 @@ func TestStoryOfAnEditor(t *testing.T) {
 	}
 }
 
+// A program does what the editor does, within its scopes.
+func TestStoryOfAProgram(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, smtptest.Config{})
+	h.run(0, "subscribers", "import", h.write("readers.csv", readers(2)), "--consent-source", "test")
+	all := strings.TrimSpace(strings.Split(h.run(0, "key", "create", "all", "--scopes", "all"), "\n")[0])
+	reads := strings.TrimSpace(strings.Split(h.run(0, "key", "create", "reads", "--scopes", "issues:read"), "\n")[0])
+	h.serve()
+	call := func(key, method, path, body string) (int, map[string]any) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, h.base+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+key)
+		req.Header.Set("Content-Type", "application/json")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		var out map[string]any
+		_ = json.NewDecoder(res.Body).Decode(&out)
+		return res.StatusCode, out
+	}
+	for _, c := range []struct {
+		name, key, method, path, body string
+		status                        int
+		field                         string
+		want                          any
+	}{
+		{"a scope that is missing", reads, "POST", "/api/v1/issues", `{"subject":"첫 호"}`, 403, "code", "scope"},
+		{"no subject", all, "POST", "/api/v1/issues", `{"intro":"글"}`, 422, "code", "invalid"},
+		{"an unknown field", all, "POST", "/api/v1/issues", `{"subject":"첫 호","role":"owner"}`, 422, "code", "invalid"},
+		{"no JSON", all, "POST", "/api/v1/issues", `{`, 400, "code", "bad_request"},
+		{"a draft", all, "POST", "/api/v1/issues", `{"subject":"첫 호","intro":"{이름|독자}님","links":[{"url":"https://news.example/1","title":"소식"}]}`, 201, "number", 1.0},
+		{"its check", all, "POST", "/api/v1/issues/1/check", ``, 200, "", nil},
+		{"a change", all, "PATCH", "/api/v1/issues/1", `{"subject":"새 제목"}`, 200, "subject", "새 제목"},
+		{"the send", all, "POST", "/api/v1/issues/1/send", ``, 202, "number", 1.0},
+		{"the send again", all, "POST", "/api/v1/issues/1/send", ``, 409, "code", "state"},
+		{"an issue that is not", reads, "GET", "/api/v1/issues/9", ``, 404, "code", "not_found"},
+		{"a reader", all, "POST", "/api/v1/subscribers", `{"email":"new@example.com"}`, 201, "status", "pending"},
+		{"the same reader", all, "POST", "/api/v1/subscribers", `{"email":"new@example.com"}`, 409, "", nil},
+	} {
+		code, out := call(c.key, c.method, c.path, c.body)
+		if code != c.status || c.field != "" && out[c.field] != c.want {
+			t.Errorf("%s: %d %v", c.name, code, out)
+		}
+	}
+	h.until("two letters of the issue", func() bool {
+		_, p := call(reads, "GET", "/api/v1/issues/1/progress", "")
+		return p["state"] == "done" && p["sent"] == 2.0 && p["recipients"] == 2.0
+	})
+	if _, out := call(reads, "GET", "/api/v1/issues/1/deliveries?limit=1", ""); out["has_more"] != true || len(out["data"].([]any)) != 1 {
+		t.Errorf("a page of letters: %v", out)
+	}
+	if code, out := call("", "GET", "/openapi.json", ""); code != 200 || out["openapi"] != "3.1.0" {
+		t.Errorf("OpenAPI: %d %v", code, out["openapi"])
+	}
+}
+
 // Two machines share one PostgreSQL and one issue. Each sends a part, nobody gets two, nobody is left out.
 func TestStoryOfTwoNodes(t *testing.T) {
 	t.Parallel()
