@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"techissue/newsletter"
 )
@@ -127,44 +126,4 @@ func (t *Tx) MoveIssue(ctx context.Context, i newsletter.Issue, from ...newslett
 // IssuesWithArticle lists public issues that carry the article. Slugs hold no quotes, so the JSON text can be searched.
 func (t *Tx) IssuesWithArticle(ctx context.Context, slug string) ([]newsletter.Issue, error) {
 	return list(ctx, t, scanIssue, issueColumns+` AND prepared_at IS NOT NULL AND articles LIKE ? ESCAPE '\' ORDER BY number DESC`, contains(`"`+slug+`"`))
-}
-
-// AddEdition freezes a snapshot.
-func (t *Tx) AddEdition(ctx context.Context, e newsletter.Edition) error {
-	_, err := t.exec(ctx, `INSERT INTO editions (issue_id, number, variant, reason, snapshot, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
-		e.Issue, e.Number, e.Variant, e.Reason, jsonText(e.Snapshot), ms(e.CreatedAt))
-	return err
-}
-
-// Editions lists an issue's snapshots, oldest first.
-func (t *Tx) Editions(ctx context.Context, id newsletter.IssueID) ([]newsletter.Edition, error) {
-	return list(ctx, t, func(r scanner) (newsletter.Edition, error) {
-		e := newsletter.Edition{Issue: id}
-		var snapshot string
-		if err := r.Scan(&e.Number, &e.Variant, &e.Reason, &snapshot, asTime(&e.CreatedAt)); err != nil {
-			return e, err
-		}
-		return e, json.Unmarshal([]byte(snapshot), &e.Snapshot)
-	}, `SELECT number, variant, reason, snapshot, created_at FROM editions WHERE issue_id = ? ORDER BY number`, id)
-}
-
-// PutAlert raises an alert unless the same one is open.
-func (t *Tx) PutAlert(ctx context.Context, a *newsletter.Alert) error {
-	_, err := t.exec(ctx, `
-		INSERT INTO alerts (issue_id, kind, text, at) VALUES (?, ?, ?, ?)
-		ON CONFLICT (issue_id, kind) WHERE cleared_at IS NULL DO NOTHING`, a.Issue, a.Kind, a.Text, ms(a.At))
-	return err
-}
-
-// ClearAlerts closes an issue's alerts of a kind, "" for all of them.
-func (t *Tx) ClearAlerts(ctx context.Context, id newsletter.IssueID, kind string, now time.Time) error {
-	_, err := t.exec(ctx, `UPDATE alerts SET cleared_at = ? WHERE issue_id = ? AND cleared_at IS NULL AND (kind = ? OR ? = '')`, ms(now), id, kind, kind)
-	return err
-}
-
-// Alerts lists the open ones.
-func (t *Tx) Alerts(ctx context.Context, id newsletter.IssueID) ([]newsletter.Alert, error) {
-	return list(ctx, t, func(r scanner) (a newsletter.Alert, err error) {
-		return a, r.Scan(&a.ID, &a.Issue, &a.Kind, &a.Text, asTime(&a.At))
-	}, `SELECT id, issue_id, kind, text, at FROM alerts WHERE issue_id = ? AND cleared_at IS NULL ORDER BY id`, id)
 }

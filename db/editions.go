@@ -1,0 +1,27 @@
+package db
+
+import (
+	"context"
+	"encoding/json"
+
+	"techissue/newsletter"
+)
+
+// AddEdition freezes a snapshot.
+func (t *Tx) AddEdition(ctx context.Context, e newsletter.Edition) error {
+	_, err := t.exec(ctx, `INSERT INTO editions (issue_id, number, variant, reason, snapshot, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
+		e.Issue, e.Number, e.Variant, e.Reason, jsonText(e.Snapshot), ms(e.CreatedAt))
+	return err
+}
+
+// Editions lists an issue's snapshots, oldest first.
+func (t *Tx) Editions(ctx context.Context, id newsletter.IssueID) ([]newsletter.Edition, error) {
+	return list(ctx, t, func(r scanner) (newsletter.Edition, error) {
+		e := newsletter.Edition{Issue: id}
+		var snapshot string
+		if err := r.Scan(&e.Number, &e.Variant, &e.Reason, &snapshot, asTime(&e.CreatedAt)); err != nil {
+			return e, err
+		}
+		return e, json.Unmarshal([]byte(snapshot), &e.Snapshot)
+	}, `SELECT number, variant, reason, snapshot, created_at FROM editions WHERE issue_id = ? ORDER BY number`, id)
+}
