@@ -43,9 +43,18 @@ func (t *Tx) CountRecipients(ctx context.Context, r newsletter.Recipients) (n in
 // Freeze inserts the deliveries of one chunk of readers. Its border is found first, so that a chunk that was
 // inserted before is walked over and not walked again.
 func (t *Tx) Freeze(ctx context.Context, id newsletter.IssueID, r newsletter.Recipients, variant int, after newsletter.SubscriberID, limit int, now time.Time) (newsletter.SubscriberID, int, error) {
+	consent := r.AdConsent
+	r.AdConsent = nil
 	w := recipientsWhere(r)
 	w.and(`s.id > ?`, after)
 	w.and(`COALESCE(s.confirmed_at, s.created_at) <= ?`, ms(now)) // who joined later was not there when the send was accepted
+	// Nor does a consent given between the walks of the two variants drop a reader between them: it counts from the next issue on.
+	switch {
+	case consent != nil && *consent:
+		w.and(`s.ad_consent = 1 AND (s.ad_consent_at IS NULL OR s.ad_consent_at <= ?)`, ms(now))
+	case consent != nil:
+		w.and(`(s.ad_consent = 0 OR s.ad_consent_at > ?)`, ms(now))
+	}
 	var last newsletter.SubscriberID
 	var n int
 	err := t.queryRow(ctx, `
@@ -67,7 +76,22 @@ func (t *Tx) Freeze(ctx context.Context, id newsletter.IssueID, r newsletter.Rec
 // rateWindow is how far back the sending rate looks.
 const rateWindow = 30 * time.Second
 
-// Progress counts an issue's letters by state. The rate is read from the end of the attempts, which is where the last half minute lies.
+const countByState = `SELECT state, COUNT(*) FROM deliveries WHERE issue_id = ? GROUP BY state`
+
+const nextDue = `SELECT MIN(due_at) FROM deliveries WHERE issue_id = ? AND state = 'queued'`
+
+const countDeferred = `SELECT COUNT(*) FROM deliveries WHERE issue_id = ? AND state = 'queued' AND attempts > 0`
+
+// rateSample is how many of the newest attempts tell the rate: the end of that table is where the last half minute lies.
+const rateSample = 2000
+
+const sentLately = `
+SELECT COUNT(*), COALESCE(SUM(CASE WHEN a.outcome = 'sent' AND d.issue_id = ? THEN 1 ELSE 0 END), 0), MIN(a.at)
+FROM (SELECT at, delivery_id, outcome FROM attempts ORDER BY id DESC LIMIT 2000) a
+LEFT JOIN deliveries d ON d.id = a.delivery_id
+WHERE a.at > ?`
+
+// Progress counts an issue's letters by state.
 func (t *Tx) Progress(ctx context.Context, id newsletter.IssueID, now time.Time) (newsletter.Progress, error) {
 	p := newsletter.Progress{Issue: id, Counts: map[newsletter.DeliveryState]int64{}}
 	_, err := list(ctx, t, func(r scanner) (struct{}, error) {
@@ -76,41 +100,57 @@ func (t *Tx) Progress(ctx context.Context, id newsletter.IssueID, now time.Time)
 		err := r.Scan(&state, &n)
 		p.Counts[state] = n
 		return struct{}{}, err
-	}, `SELECT state, COUNT(*) FROM deliveries WHERE issue_id = ? GROUP BY state`, id)
+	}, countByState, id)
 	if err != nil {
 		return p, err
 	}
 	if p.Counts[newsletter.Queued] > 0 {
-		err = t.queryRow(ctx, `
-			SELECT MIN(due_at), SUM(CASE WHEN attempts > 0 THEN 1 ELSE 0 END) FROM deliveries WHERE issue_id = ? AND state = 'queued'`, id).
-			Scan(asTime(&p.NextDue), &p.Deferred)
-		if err != nil {
+		if err := t.queryRow(ctx, nextDue, id).Scan(asTime(&p.NextDue)); err != nil {
+			return p, err
+		}
+		if err := t.queryRow(ctx, countDeferred, id).Scan(&p.Deferred); err != nil {
 			return p, err
 		}
 	}
-	if p.Counts[newsletter.Queued]+p.Counts[newsletter.Leased]+p.Counts[newsletter.Handing] > 0 {
-		var sent int64
-		var oldest time.Time
-		err = t.queryRow(ctx, `
-			SELECT COUNT(*), MIN(a.at) FROM (SELECT at, delivery_id, outcome FROM attempts ORDER BY id DESC LIMIT 2000) a
-			JOIN deliveries d ON d.id = a.delivery_id
-			WHERE a.outcome = 'sent' AND a.at > ? AND d.issue_id = ?`, ms(now.Add(-rateWindow)), id).Scan(&sent, asTime(&oldest))
-		if err != nil {
+	if left := p.Counts[newsletter.Queued] + p.Counts[newsletter.Leased] + p.Counts[newsletter.Handing]; left > 0 {
+		if p.Rate, err = t.rate(ctx, id, now); err != nil {
 			return p, err
 		}
-		if span := now.Sub(oldest).Seconds(); sent > 0 {
-			p.Rate = float64(sent) / max(span, 1)
+		if p.Rate > 0 {
+			p.ETA = time.Duration(float64(left) / p.Rate * float64(time.Second))
 		}
 	}
 	p.Alerts, err = t.Alerts(ctx, id)
 	return p, err
 }
 
+// rate is letters a second over the last half minute, or over the time the 2,000 last attempts span when that is less.
+func (t *Tx) rate(ctx context.Context, id newsletter.IssueID, now time.Time) (float64, error) {
+	var seen, sent int64
+	var oldest time.Time
+	err := t.queryRow(ctx, sentLately, id, ms(now.Add(-rateWindow))).Scan(&seen, &sent, asTime(&oldest))
+	if err != nil || sent == 0 {
+		return 0, err
+	}
+	span := rateWindow
+	if seen == rateSample {
+		span = now.Sub(oldest)
+	}
+	return float64(sent) / max(span, time.Second).Seconds(), nil
+}
+
+// countUnsettled counts no further than a thousand of each, since it is asked several times a second whether anything is left.
+const countUnsettled = `
+SELECT (SELECT COUNT(*) FROM (
+		SELECT 1 FROM deliveries d WHERE d.issue_id = ? AND d.state = 'queued' LIMIT 1000) q)
+	+ (SELECT COUNT(*) FROM (
+		SELECT 1 FROM deliveries d WHERE d.issue_id = ? AND (d.state = 'leased' OR d.state = 'handing') LIMIT 1000) f)
+	+ (SELECT COUNT(*) FROM (
+		SELECT 1 FROM deliveries d WHERE d.issue_id = ? AND d.state = 'uncertain' AND d.resent = 0 AND ? = 1 LIMIT 1000) u)`
+
 // CountUnsettled counts what keeps an issue from being done.
 func (t *Tx) CountUnsettled(ctx context.Context, id newsletter.IssueID, withSecondTry bool) (n int64, err error) {
-	return n, t.queryRow(ctx, `
-		SELECT COUNT(*) FROM deliveries
-		WHERE issue_id = ? AND (state IN ('queued', 'leased', 'handing') OR (state = 'uncertain' AND resent = 0 AND ? = 1))`, id, flag(withSecondTry)).Scan(&n)
+	return n, t.queryRow(ctx, countUnsettled, id, id, id, flag(withSecondTry)).Scan(&n)
 }
 
 const deliveryColumns = `
@@ -124,18 +164,22 @@ func scanDelivery(r scanner) (d newsletter.Delivery, err error) {
 		&d.Attempts, asFlag(&d.Resent), asText(&d.RelayID), &d.Reply, asTime(&d.FirstAt), asTime(&d.DoneAt), asTime(&d.BouncedAt), asTime(&d.OpenedAt), asTime(&d.ClickedAt))
 }
 
-// Deliveries lists an issue's letters, oldest first.
+// Deliveries lists an issue's letters, oldest first. Letters are made in the order of readers, so with all states that order
+// comes to the same, and an index has it; a sort of the whole issue for each page would not end.
 func (t *Tx) Deliveries(ctx context.Context, f newsletter.DeliveryFilter) ([]newsletter.Delivery, error) {
 	var w where
 	w.and(`d.issue_id = ?`, f.Issue)
-	if f.State != "" {
-		w.and(`d.state = ?`, f.State)
-	}
 	if f.Query != "" {
 		w.and(`d.email {{like}} ? ESCAPE '\'`, contains(f.Query))
 	}
-	w.and(`d.id > ?`, f.Cursor)
-	return list(ctx, t, scanDelivery, deliveryColumns+w.text+` ORDER BY d.id LIMIT ?`, append(w.args, f.Limit+1)...)
+	order := ` ORDER BY d.subscriber_id LIMIT ?`
+	if f.State != "" {
+		w.and(`d.state = ? AND d.id > ?`, f.State, f.Cursor)
+		order = ` ORDER BY d.id LIMIT ?`
+	} else if f.Cursor > 0 {
+		w.and(`d.subscriber_id > (SELECT c.subscriber_id FROM deliveries c WHERE c.id = ?)`, f.Cursor)
+	}
+	return list(ctx, t, scanDelivery, deliveryColumns+w.text+order, append(w.args, f.Limit+1)...)
 }
 
 // Delivery returns one letter.
@@ -157,8 +201,21 @@ func (t *Tx) Attempts(ctx context.Context, id newsletter.DeliveryID) ([]newslett
 	}, `SELECT id, lease, at, stage, code, enhanced, reply, outcome, relay FROM attempts WHERE delivery_id = ? ORDER BY id`, id)
 }
 
+// requeue takes failed, expired and uncertain letters only, whoever asks. A person's second try of an uncertain letter uses up
+// the automatic one: nobody gets a third copy by themselves. The lease grows, so that a late answer to the first try is heard no more.
+const requeue = `
+UPDATE deliveries SET resent = CASE WHEN state = 'uncertain' THEN 1 ELSE resent END,
+	state = 'queued', reason = '', due_at = ?, done_at = NULL, lease = lease + 1
+WHERE issue_id = ? AND state IN ('failed', 'expired', 'uncertain')
+AND EXISTS (
+	SELECT 1 FROM subscribers s WHERE s.id = deliveries.subscriber_id AND s.status = 'active' AND s.email = deliveries.email
+	AND NOT EXISTS (SELECT 1 FROM suppressions p WHERE p.addr_key = s.addr_key))`
+
 // Requeue makes letters owed again whose readers may still be written to.
 func (t *Tx) Requeue(ctx context.Context, id newsletter.IssueID, ids []newsletter.DeliveryID, states []newsletter.DeliveryState, reasons []string, now time.Time) (int64, error) {
+	if len(states) == 0 {
+		return 0, nil
+	}
 	var w where
 	w.and(`state IN (`+marks(len(states))+`)`, anyOf(states)...)
 	if len(ids) > 0 {
@@ -167,13 +224,7 @@ func (t *Tx) Requeue(ctx context.Context, id newsletter.IssueID, ids []newslette
 	if len(reasons) > 0 {
 		w.and(`reason IN (`+marks(len(reasons))+`)`, anyOf(reasons)...)
 	}
-	args := append([]any{ms(now), id}, w.args...)
-	return t.exec(ctx, `
-		UPDATE deliveries SET state = 'queued', reason = '', due_at = ?, done_at = NULL, lease = lease + 1
-		WHERE issue_id = ?`+w.text+`
-		AND EXISTS (
-			SELECT 1 FROM subscribers s WHERE s.id = deliveries.subscriber_id AND s.status = 'active' AND s.email = deliveries.email
-			AND NOT EXISTS (SELECT 1 FROM suppressions p WHERE p.addr_key = s.addr_key))`, args...)
+	return t.exec(ctx, requeue+w.text, append([]any{ms(now), id}, w.args...)...)
 }
 
 // CancelQueued ends what has not passed its gate.
@@ -188,13 +239,13 @@ func (t *Tx) ExpireQueued(ctx context.Context, id newsletter.IssueID, now time.T
 	return t.exec(ctx, `UPDATE deliveries SET state = 'expired', reason = 'expired', done_at = ? WHERE issue_id = ? AND state = 'queued'`, ms(now), id)
 }
 
-// MarkSent settles an uncertain letter by a person's word.
+// MarkSent settles an uncertain letter by a person's word. Its attempt has no code: no server said anything.
 func (t *Tx) MarkSent(ctx context.Context, id newsletter.DeliveryID, by string, now time.Time) error {
 	err := t.swap(ctx, errState, `UPDATE deliveries SET state = 'sent', reason = 'marked', done_at = ? WHERE id = ? AND state = 'uncertain'`, ms(now), id)
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, addAttempt, id, nil, 0, ms(now), "", 250, "", "marked as sent by "+by, "", "sent")
+	_, err = t.exec(ctx, addAttempt, id, nil, 0, ms(now), "", 0, "", "marked as sent by "+by, "", "sent")
 	return err
 }
 
@@ -218,9 +269,10 @@ var invariants = []struct{ rule, query string }{
 		AND i.recipients <> (SELECT COUNT(*) FROM deliveries d WHERE d.issue_id = i.id) LIMIT 20`},
 	{"at most one letter of an issue is sent to an address", `
 		SELECT MIN(d.id) FROM deliveries d WHERE d.state = 'sent' AND d.email <> '' GROUP BY d.issue_id, d.email HAVING COUNT(*) > 1 LIMIT 20`},
-	{"a sent letter has an attempt that was accepted", `
+	{"a sent letter has an attempt that was accepted, or a person's word", `
 		SELECT d.id FROM deliveries d WHERE d.state = 'sent'
-		AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id = d.id AND a.code BETWEEN 200 AND 299) LIMIT 20`},
+		AND NOT EXISTS (
+			SELECT 1 FROM attempts a WHERE a.delivery_id = d.id AND a.outcome = 'sent' AND (a.code BETWEEN 200 AND 299 OR d.reason = 'marked')) LIMIT 20`},
 	{"an uncertain or sent letter was attempted", `
 		SELECT d.id FROM deliveries d WHERE d.state IN ('uncertain', 'sent') AND d.attempts < 1 LIMIT 20`},
 	{"a skipped letter says why", `

@@ -31,8 +31,12 @@ ON CONFLICT (addr_key) DO UPDATE SET reason = excluded.reason, evidence = exclud
 WHERE CASE excluded.reason WHEN 'soft' THEN 1 WHEN 'hard' THEN 2 WHEN 'manual' THEN 3 ELSE 4 END
 	> CASE suppressions.reason WHEN 'soft' THEN 1 WHEN 'hard' THEN 2 WHEN 'manual' THEN 3 ELSE 4 END`
 
-// PutSuppression forbids letters to an address.
+// PutSuppression forbids letters to an address. It locks the reader as an unsubscribe does, which makes it wait for
+// a gate that is open, so that after its answer none opens.
 func (t *Tx) PutSuppression(ctx context.Context, s *newsletter.Suppression) error {
+	if err := t.lock(ctx, `SELECT id FROM subscribers WHERE addr_key = ? {{for_update}}`, s.AddrKey); err != nil {
+		return err
+	}
 	if _, err := t.exec(ctx, putSuppression, s.AddrKey, s.Email, s.Reason, s.Evidence, ms(s.CreatedAt)); err != nil {
 		return err
 	}
@@ -70,5 +74,5 @@ func (t *Tx) AddLeaver(ctx context.Context, l newsletter.Leaver) error {
 func (t *Tx) LastLeaver(ctx context.Context, key newsletter.AddressKey) (newsletter.Leaver, error) {
 	l := newsletter.Leaver{Key: key}
 	err := t.queryRow(ctx, `SELECT at, kind FROM leavers WHERE addr_key = ? ORDER BY id DESC LIMIT 1`, key).Scan(asTime(&l.At), &l.Kind)
-	return l, err
+	return l, missing(err, "떠난 적이 없는 주소예요.")
 }

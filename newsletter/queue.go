@@ -79,8 +79,12 @@ type QueueStore interface {
 	// Gate turns leased into handing only while the lease is ours, the issue is sending, the reader is active under the same address,
 	// not resting, and the address is not suppressed. Errors: ErrLeaseLost, *GateError (the row is settled already).
 	Gate(ctx context.Context, t Ticket, now time.Time) error
-	// Settle writes a result under the same lease; a 2xx that comes late turns uncertain into sent. ErrLeaseLost otherwise.
+	// Settle writes a result under the same lease; a 2xx that comes late turns uncertain into sent. ErrLeaseLost otherwise. A letter that
+	// was to be queued again is cancelled when its issue was cancelled meanwhile, and skipped when its reader was erased.
 	Settle(ctx context.Context, s Settlement) error
+	// SettleAndGate settles one letter and opens the gate of the next one in the same commit. The first error is as of Settle, the
+	// second as of Gate; each may stand alone.
+	SettleAndGate(ctx context.Context, s Settlement, next Ticket, now time.Time) (settled, gated error)
 	// Recover takes back what a node (0: every node) held when it died: leased → queued uncharged, handing → uncertain.
 	Recover(ctx context.Context, node int64, now time.Time) (Recovered, error)
 	// SecondTries queues uncertain letters of resend_once for their one more try: 15 minutes without evidence, single letters 5.
@@ -89,7 +93,7 @@ type QueueStore interface {
 	Edition(ctx context.Context, issue IssueID, number int) (Edition, error)
 
 	// RegisterNode names this process; Beat says it is alive, by the database's clock where there is one.
-	// ReapNodes returns other nodes silent for longer than limit, marking them stopped.
+	// ReapNodes marks other nodes silent for longer than that as stopped and returns stopped ones that hold letters, until Recover takes them back.
 	RegisterNode(ctx context.Context, name string, now time.Time) (int64, error)
 	Beat(ctx context.Context, node int64, now time.Time) error
 	ReapNodes(ctx context.Context, self int64, silent time.Duration, now time.Time) ([]int64, error)

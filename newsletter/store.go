@@ -136,7 +136,7 @@ type DeliveryTx interface {
 	Freeze(ctx context.Context, id IssueID, r Recipients, variant int, after SubscriberID, limit int, now time.Time) (SubscriberID, int, error)
 	Progress(ctx context.Context, id IssueID, now time.Time) (Progress, error)
 	// CountUnsettled counts letters that keep an issue from being done: queued, leased, handing, and uncertain
-	// ones that wait for their automatic second try (withSecondTry).
+	// ones that wait for their automatic second try (withSecondTry). It stops counting at a thousand of a sort.
 	CountUnsettled(ctx context.Context, id IssueID, withSecondTry bool) (int64, error)
 	Deliveries(ctx context.Context, f DeliveryFilter) ([]Delivery, error)
 	Delivery(ctx context.Context, id DeliveryID) (Delivery, error)

@@ -1,0 +1,88 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"techissue/newsletter"
+)
+
+// What a crash leaves: leased letters were not handed and are owed as before; handing ones are in doubt, and the clock
+// of their second try begins now. Each walks the few rows of the index _open.
+const (
+	requeueLeasedDeliveries = `UPDATE deliveries SET state = 'queued' WHERE state = 'leased' AND (node = ? OR ? = 0)`
+	requeueLeasedNotices    = `UPDATE notices SET state = 'queued' WHERE state = 'leased' AND (node = ? OR ? = 0)`
+	doubtHandedDeliveries   = `UPDATE deliveries SET state = 'uncertain', reason = 'crash', done_at = ? WHERE state = 'handing' AND (node = ? OR ? = 0)`
+	doubtHandedNotices      = `UPDATE notices SET state = 'uncertain', reason = 'crash', done_at = ? WHERE state = 'handing' AND (node = ? OR ? = 0)`
+)
+
+// Recover takes back what was in flight.
+func (s Store) Recover(ctx context.Context, node int64, now time.Time) (newsletter.Recovered, error) {
+	var r newsletter.Recovered
+	err := s.Quick(ctx, func(tx *Tx) error {
+		r = newsletter.Recovered{}
+		for _, q := range []struct {
+			text  string
+			count *int64
+			args  []any
+		}{
+			{requeueLeasedDeliveries, &r.Requeued, []any{node, node}},
+			{requeueLeasedNotices, &r.Requeued, []any{node, node}},
+			{doubtHandedDeliveries, &r.Uncertain, []any{ms(now), node, node}},
+			{doubtHandedNotices, &r.Uncertain, []any{ms(now), node, node}},
+		} {
+			n, err := tx.exec(ctx, q.text, q.args...)
+			if err != nil {
+				return err
+			}
+			*q.count += n
+		}
+		return nil
+	})
+	return r, err
+}
+
+const (
+	secondTryAfter       = 15 * time.Minute
+	secondTryAfterSingle = 5 * time.Minute
+)
+
+// anySecondTry is asked several times a second, so that a write begins only where there is something to write.
+const anySecondTry = `
+SELECT CASE WHEN EXISTS (
+	SELECT 1 FROM deliveries d JOIN issues i ON i.id = d.issue_id
+	WHERE d.state = 'uncertain' AND d.resent = 0 AND d.done_at <= ?
+	AND i.uncertain = 'resend_once' AND i.state IN ('sending', 'paused'))
+OR EXISTS (SELECT 1 FROM notices n WHERE n.state = 'uncertain' AND n.resent = 0 AND n.done_at <= ?)
+THEN 1 ELSE 0 END`
+
+const secondTryDeliveries = `
+UPDATE deliveries SET state = 'queued', resent = 1, reason = '', due_at = ?, done_at = NULL
+WHERE state = 'uncertain' AND resent = 0 AND done_at <= ?
+AND EXISTS (SELECT 1 FROM issues i WHERE i.id = deliveries.issue_id AND i.uncertain = 'resend_once' AND i.state IN ('sending', 'paused'))`
+
+const secondTryNotices = `
+UPDATE notices SET state = 'queued', resent = 1, reason = '', due_at = ?, done_at = NULL
+WHERE state = 'uncertain' AND resent = 0 AND done_at <= ?`
+
+// SecondTries queues uncertain letters once more where the issue's policy says so. It looks at the issue, which may be
+// cancelled at the same time, so it is a whole Update.
+func (s Store) SecondTries(ctx context.Context, now time.Time) (int64, error) {
+	before, beforeSingle := ms(now.Add(-secondTryAfter)), ms(now.Add(-secondTryAfterSingle))
+	var due bool
+	var total int64
+	err := s.DB.View(ctx, func(tx *Tx) error { return tx.queryRow(ctx, anySecondTry, before, beforeSingle).Scan(asFlag(&due)) })
+	if err != nil || !due {
+		return 0, err
+	}
+	err = s.DB.Update(ctx, func(tx *Tx) error {
+		n, err := tx.exec(ctx, secondTryDeliveries, ms(now), before)
+		if err != nil {
+			return err
+		}
+		m, err := tx.exec(ctx, secondTryNotices, ms(now), beforeSingle)
+		total = n + m
+		return err
+	})
+	return total, err
+}
