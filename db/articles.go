@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"techissue/newsletter"
@@ -42,10 +43,10 @@ func (t *Tx) PutArticle(ctx context.Context, a *newsletter.Article) error {
 			UPDATE articles SET slug = ?, title = ?, summary = ?, body = ?, author = ?, status = ?, published_at = ?, updated_at = ?, version = version + 1
 			WHERE id = ? AND version = ?`, append(args, a.ID, a.Version)...)
 		if err != nil {
-			if newsletter.KindOf(err) == newsletter.Conflict && err != error(errVersion) {
-				err = taken(err, "slug", "이미 쓰고 있는 주소(slug)예요.")
+			if errors.Is(err, errVersion) {
+				return err
 			}
-			return err
+			return taken(err, "slug", "이미 쓰고 있는 주소(slug)예요.")
 		}
 		a.Version++
 	}

@@ -6,7 +6,7 @@ import (
 	"techissue/newsletter"
 )
 
-// PutGrant inserts a grant, or marks one as used: exactly once, or Conflict.
+// PutGrant inserts a grant, or marks one as used: exactly once, or Gone.
 func (t *Tx) PutGrant(ctx context.Context, g *newsletter.Grant) error {
 	if g.ID != 0 {
 		used := &newsletter.Error{Kind: newsletter.Gone, Code: "used", Msg: "이미 사용한 링크예요."}

@@ -41,15 +41,18 @@ func (t *Tx) PutTokenKey(ctx context.Context, k newsletter.TokenKey) error {
 	return err
 }
 
-// AddressHashKey returns the key of address hashes, made by whoever comes first.
-func (t *Tx) AddressHashKey(ctx context.Context) ([]byte, error) {
+// AddressHashKey returns the key of address hashes, made by whoever comes first. Only then it needs an Update.
+func (t *Tx) AddressHashKey(ctx context.Context) (key []byte, err error) {
+	const stored = `SELECT addr_key FROM house WHERE id = 1`
+	if err := t.queryRow(ctx, stored).Scan(&key); err != nil || len(key) > 0 {
+		return key, err
+	}
 	fresh := make([]byte, 32)
 	rand.Read(fresh) // never fails: it ends the program instead
 	if _, err := t.exec(ctx, `UPDATE house SET addr_key = ? WHERE id = 1 AND addr_key IS NULL`, fresh); err != nil {
 		return nil, err
 	}
-	var key []byte
-	return key, t.queryRow(ctx, `SELECT addr_key FROM house WHERE id = 1`).Scan(&key)
+	return key, t.queryRow(ctx, stored).Scan(&key)
 }
 
 // BumpRevision tells every node that pages changed.

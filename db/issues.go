@@ -3,7 +3,9 @@ package db
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 
 	"techissue/newsletter"
 )
@@ -73,24 +75,34 @@ func (t *Tx) PutIssue(ctx context.Context, i *newsletter.Issue) error {
 			INSERT INTO issues (number, subject, preheader, kind, intro, links, articles, sponsor, outro, without_ad_consent, uncertain, tracking,
 				audience, expires_at, archived, updated_at, created_at, state, version)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'draft', 1) RETURNING id`, append(args, ms(i.CreatedAt))...)
+		if err != nil {
+			return taken(err, "number", "이미 있는 호 번호예요.")
+		}
 		i.ID, i.Version = newsletter.IssueID(id), 1
-		return taken(err, "number", "이미 있는 호 번호예요.")
+		return nil
 	}
 	err := t.swap(ctx, errVersion, `
 		UPDATE issues SET number = ?, subject = ?, preheader = ?, kind = ?, intro = ?, links = ?, articles = ?, sponsor = ?, outro = ?, without_ad_consent = ?,
 			uncertain = ?, tracking = ?, audience = ?, expires_at = ?, archived = ?, updated_at = ?, version = version + 1
 		WHERE id = ? AND version = ?`, append(args, i.ID, i.Version)...)
-	if err == error(errVersion) {
+	if errors.Is(err, errVersion) {
 		return err
 	}
+	if err != nil {
+		return taken(err, "number", "이미 있는 호 번호예요.")
+	}
 	i.Version++
-	return taken(err, "number", "이미 있는 호 번호예요.")
+	return nil
 }
 
 // DeleteIssue removes a draft.
 func (t *Tx) DeleteIssue(ctx context.Context, id newsletter.IssueID) error {
 	return t.swap(ctx, errState, `DELETE FROM issues WHERE id = ? AND state = 'draft'`, id)
 }
+
+// publicIssue says in SQL what newsletter.Issue.Public says.
+const publicIssue = `
+	CASE WHEN state IN ('sending', 'paused', 'done') THEN COALESCE(prepared_at, accepted_at) WHEN state = 'cancelled' THEN prepared_at END IS NOT NULL`
 
 // Issues lists the highest number first.
 func (t *Tx) Issues(ctx context.Context, f newsletter.IssueFilter) ([]newsletter.Issue, error) {
@@ -99,7 +111,7 @@ func (t *Tx) Issues(ctx context.Context, f newsletter.IssueFilter) ([]newsletter
 		w.and(`state = ?`, f.State)
 	}
 	if f.Public {
-		w.and(`state IN ('sending', 'paused', 'done', 'cancelled') AND prepared_at IS NOT NULL`)
+		w.and(publicIssue)
 	}
 	if f.Query != "" {
 		w.and(`subject {{like}} ? ESCAPE '\'`, contains(f.Query))
@@ -123,7 +135,12 @@ func (t *Tx) MoveIssue(ctx context.Context, i newsletter.Issue, from ...newslett
 		WHERE id = ? AND state IN (`+marks(len(from))+`)`, append(args, anyOf(from)...)...)
 }
 
-// IssuesWithArticle lists public issues that carry the article. Slugs hold no quotes, so the JSON text can be searched.
+// IssuesWithArticle lists public issues that carry the article, newest first. The text of the JSON finds them, the list in
+// it decides.
 func (t *Tx) IssuesWithArticle(ctx context.Context, slug string) ([]newsletter.Issue, error) {
-	return list(ctx, t, scanIssue, issueColumns+` AND prepared_at IS NOT NULL AND articles LIKE ? ESCAPE '\' ORDER BY number DESC`, contains(`"`+slug+`"`))
+	var w where
+	w.and(publicIssue)
+	w.and(`articles {{like}} ? ESCAPE '\'`, contains(jsonText(slug)))
+	found, err := list(ctx, t, scanIssue, issueColumns+w.text+` ORDER BY number DESC`, w.args...)
+	return slices.DeleteFunc(found, func(i newsletter.Issue) bool { return !slices.Contains(i.Content.Articles, slug) }), err
 }
