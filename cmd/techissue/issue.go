@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -320,7 +321,7 @@ func (c *cli) issueSend() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "send N", Short: "Send now, or with --at later; --wait stays until it is done", Args: cobra.ExactArgs(1),
 		RunE: c.numbered(func(ctx context.Context, a *app, n int, _ []string) error {
-			i, err := c.startSend(ctx, a, n, at)
+			i, err := c.startSend(ctx, a, n, at, wait)
 			if err != nil {
 				return err
 			}
@@ -353,8 +354,8 @@ func (c *cli) issueSend() *cobra.Command {
 	return cmd
 }
 
-// startSend accepts the send; an issue that is on its way already is only waited for.
-func (c *cli) startSend(ctx context.Context, a *app, n int, at string) (newsletter.Issue, error) {
+// startSend accepts the send. With wait, an issue that is on its way already is only waited for: that is how an interrupted wait goes on.
+func (c *cli) startSend(ctx context.Context, a *app, n int, at string, wait bool) (newsletter.Issue, error) {
 	if at != "" {
 		when, err := parseTime(at, a.cfg.loc)
 		if err != nil {
@@ -362,7 +363,15 @@ func (c *cli) startSend(ctx context.Context, a *app, n int, at string) (newslett
 		}
 		return a.svc.ScheduleIssue(ctx, actorCLI, n, when)
 	}
-	return a.svc.SendIssue(ctx, actorCLI, n, 0)
+	i, err := a.svc.SendIssue(ctx, actorCLI, n, 0)
+	if !wait || newsletter.KindOf(err) != newsletter.Conflict {
+		return i, err
+	}
+	i, lookErr := a.svc.Issue(ctx, n)
+	if lookErr == nil && (i.State == newsletter.IssuePreparing || i.State == newsletter.IssueSending) {
+		return i, nil
+	}
+	return i, errors.Join(err, lookErr)
 }
 
 func (c *cli) sendResult(ctx context.Context, a *app, n int) error {

@@ -34,10 +34,15 @@ func TestStoryOfAnArchivePage(t *testing.T) {
 	}
 	h.run(0, "issue", "create", h.write("issue.md", fmt.Sprintf("---\nsubject: %q\narticles: [ai]\nlinks:\n%s---\n{이름|독자}님, 안녕하세요.\n", title, &list)))
 	h.run(0, "subscribers", "import", h.write("readers.csv", readers(n)), "--consent-source", "test")
+	server := h.serve()
 	start := time.Now()
-	h.run(0, "issue", "send", "1", "--wait")
+	h.run(0, "issue", "send", "1")
+	peak := memory(t, server.Process.Pid)
+	h.until("every letter is accepted", func() bool { peak = peak.max(memory(t, server.Process.Pid)); return len(h.smtp.Accepted()) >= n })
 	took := time.Since(start)
-	seen := map[string]bool{}
+	h.until("the issue is done", func() bool { return h.counts(1)["state"] == "done" })
+	peak = peak.max(memory(t, server.Process.Pid))
+	seen, own := map[string]bool{}, map[string]bool{}
 	for _, m := range h.smtp.Accepted() {
 		if seen[m.Rcpt()] {
 			t.Errorf("%s got two", m.Rcpt())
@@ -49,12 +54,30 @@ func TestStoryOfAnArchivePage(t *testing.T) {
 				t.Fatalf("%s lacks %s", m.Rcpt(), l)
 			}
 		}
-		opt := strings.Trim(m.Header().Get("List-Unsubscribe"), "<>")
+		header := m.Header()
+		opt := strings.Trim(header.Get("List-Unsubscribe"), "<>")
 		if m.Subject() != title || strings.Count(text, opt) < 2 || strings.Count(html, opt) < 2 || len(html) > 100<<10 || strings.Contains(html, "**") {
 			t.Fatalf("letter of %s: subject %q, %d bytes", m.Rcpt(), m.Subject(), len(html))
 		}
+		if header.Get("List-Unsubscribe-Post") != "List-Unsubscribe=One-Click" || header.Get("Precedence") != "bulk" || header.Get("Feedback-Id") == "" {
+			t.Fatalf("headers of %s: %v", m.Rcpt(), header)
+		}
+		for what, value := range map[string]string{"unsubscribe link": opt, "Message-ID": m.MessageID} {
+			if own[value] || value == "" {
+				t.Fatalf("%s of %s is not its own: %q", what, m.Rcpt(), value)
+			}
+			own[value] = true
+		}
+		name := "독자" + strings.TrimPrefix(strings.Split(m.Rcpt(), "@")[0], "reader")
+		if !strings.Contains(text, name+"님") || !strings.Contains(html, name+"님") || strings.Contains(text+html, "{이름") {
+			t.Fatalf("the greeting of %s", m.Rcpt())
+		}
+		parts, err := m.Parts()
+		if err != nil || len(parts) != 2 || parts[0].Type != "text/plain" || parts[1].Type != "text/html" {
+			t.Fatalf("parts of %s: %v", m.Rcpt(), err)
+		}
 	}
-	t.Logf("%d letters in %s: %.0f/s", len(seen), took.Round(time.Millisecond), float64(n)/took.Seconds())
+	t.Logf("%d letters in %s: %.0f/s; peak %d MB anonymous, %d MB RSS", len(seen), took.Round(time.Millisecond), float64(n)/took.Seconds(), peak.anon>>10, peak.rss>>10)
 	if len(seen) != n {
 		t.Errorf("%d of %d readers got one", len(seen), n)
 	}
@@ -84,4 +107,25 @@ func archive(raw string) (title, body string, links []string) {
 		}
 	}
 	return title, b.String(), links
+}
+
+// rss is a process's memory in KiB: its high-water mark, and the part of the present that is its own.
+type rss struct{ rss, anon int }
+
+func (m rss) max(n rss) rss { return rss{max(m.rss, n.rss), max(m.anon, n.anon)} }
+
+func memory(t *testing.T, pid int) (m rss) {
+	t.Helper()
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Log(err) // no /proc here: the figures stay 0
+		return m
+	}
+	for line := range strings.Lines(string(raw)) {
+		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &m.rss); err == nil {
+			continue
+		}
+		_, _ = fmt.Sscanf(line, "RssAnon: %d kB", &m.anon)
+	}
+	return m
 }

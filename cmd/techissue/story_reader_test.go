@@ -2,10 +2,12 @@ package main_test
 
 import (
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -93,3 +95,58 @@ func TestStoryOfAReader(t *testing.T) {
 		t.Errorf("breaches of SMTP: %v", faults)
 	}
 }
+
+// Link scanners open everything a letter names, by every reading method, and change nothing.
+func TestStoryOfAScanner(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, smtptest.Config{})
+	h.first(3)
+	h.serve()
+	if code, _ := h.post("/subscribe", url.Values{"email": {"new@example.com"}, "consent": {"on"}, "age14": {"on"}}); code != 303 {
+		t.Fatalf("subscribe: %d", code)
+	}
+	h.run(0, "issue", "send", "1", "--wait")
+	h.until("four letters", func() bool { return len(h.smtp.Accepted()) == 4 })
+	state := func() string {
+		return h.run(0, "subscribers", "list", "--json") + h.run(0, "issue", "deliveries", "1", "--json") + h.run(0, "suppress", "list", "--json")
+	}
+	before := state()
+	opened := 0
+	for _, m := range h.smtp.Accepted() {
+		links := map[string]bool{}
+		for _, l := range ownLink.FindAllString(m.Header().Get("List-Unsubscribe")+" "+m.Text()+" "+html.UnescapeString(m.HTML()), -1) {
+			if strings.HasPrefix(l, h.base) {
+				links[l] = true
+			}
+		}
+		for l := range links {
+			for _, method := range []string{"HEAD", "GET", "OPTIONS", "GET"} {
+				req, err := http.NewRequestWithContext(t.Context(), method, l, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Header.Set("User-Agent", "Mozilla/5.0 (compatible; LinkScanner)")
+				res, err := http.DefaultClient.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				res.Body.Close()
+				if method != "OPTIONS" && res.StatusCode != 200 {
+					t.Errorf("%s %s: %d", method, l, res.StatusCode)
+				}
+				opened++
+			}
+		}
+	}
+	if opened < 4*4 {
+		t.Errorf("only %d requests", opened)
+	}
+	if after := state(); after != before {
+		t.Errorf("a scanner changed something:\n%s\n%s", before, after)
+	}
+	if n := len(h.smtp.Accepted()); n != 4 {
+		t.Errorf("a scanner caused %d letters", n-4)
+	}
+}
+
+var ownLink = regexp.MustCompile(`https?://[^\s"'<>)]+`)
