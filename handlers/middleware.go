@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -189,6 +190,14 @@ func (s *server) limits(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		if r.Body != nil {
 			r.Body = http.MaxBytesReader(c.Response(), r.Body, size)
+		}
+		if r.ContentLength < 0 {
+			// A form whose length nobody told is read here: echo's FormValue hides that it was cut off, and the page would
+			// say that every field is empty. ParseForm leaves a multipart body alone.
+			var tooBig *http.MaxBytesError
+			if err := r.ParseForm(); errors.As(err, &tooBig) {
+				return err
+			}
 		}
 		control := http.NewResponseController(c.Response())
 		switch {
