@@ -46,6 +46,7 @@ type Conn struct {
 	w          *bufio.Writer
 	relay      string
 	pipelining bool
+	count      counting
 
 	buf     []byte // the letter with its dots doubled
 	open    bool   // the server holds a transaction of a letter that was given up
@@ -64,6 +65,7 @@ func (c *Conn) Pipelining() bool { return c.pipelining }
 func (c *Conn) Close() {
 	if !c.closed {
 		c.closed = true
+		c.count.connections(-1)
 		c.wire.Conn.Close() // below TLS: nobody waits for a close_notify
 	}
 }
@@ -85,7 +87,8 @@ func (c *Conn) Quit() {
 // MAIL, RCPT and DATA. When it fails no DATA leaves, and the connection stays usable.
 //
 // Cancelling ctx closes the connection; a letter whose final dot is out is then in doubt.
-func (c *Conn) Send(ctx context.Context, l Letter, gate func(context.Context) error) Result {
+func (c *Conn) Send(ctx context.Context, l Letter, gate func(context.Context) error) (res Result) {
+	defer func() { c.count.replied(l, res) }()
 	body, err := c.prepare(l)
 	if err != nil {
 		return notHanded(newsletter.StageMail, err)

@@ -51,7 +51,8 @@ func Dial(ctx context.Context, t Transport) (*Conn, error) {
 		return nil, dialError(w, err)
 	}
 	w.dialling = false
-	c := &Conn{wire: w, r: raw.Text.R, w: raw.Text.W, relay: t.Addr()}
+	c := &Conn{wire: w, r: raw.Text.R, w: raw.Text.W, relay: t.Addr(), count: counting{t.Counter}}
+	c.count.connections(+1)
 	c.pipelining, _ = raw.Extension("PIPELINING")
 	return c, nil
 }

@@ -34,6 +34,8 @@ type Transport struct {
 	RootCAs *x509.CertPool // nil: the system's
 	// Dialer opens the TCP connection; nil means net.Dialer. Tests put pipes and proxies here.
 	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Counter is told about connections and replies; nil counts nothing.
+	Counter Counter
 }
 
 // Timeouts bound each step. They are those of RFC 5321 §4.5.3.2 or shorter where a slot
