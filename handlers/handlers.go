@@ -39,6 +39,8 @@ type Options struct {
 	FormKey []byte
 	// Ready tells why the house cannot work now (database, schema, queue); nil is always ready.
 	Ready func(context.Context) error
+	// Observe is told of each answered request: its route (a pattern, never a path), method, status and time; nil tells nobody.
+	Observe func(route, method string, status int, took time.Duration)
 	// Demo is set by the demo only.
 	Demo *Demo
 	// Version is shown at the desk, nowhere else (S46).

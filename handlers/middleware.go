@@ -86,8 +86,19 @@ func (s *server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 			slog.String("request", requestID(c)), slog.String("method", r.Method), slog.String("path", maskPath(r.URL.Path)),
 			slog.Int("status", c.Response().Status), slog.Int64("bytes", c.Response().Size),
 			slog.Duration("took", s.now().Sub(begin)))
+		if s.opt.Observe != nil {
+			s.opt.Observe(routeOf(c), r.Method, c.Response().Status, s.now().Sub(begin))
+		}
 		return nil
 	}
+}
+
+// routeOf is the pattern of a request's route, "none" where there is no such page: what strangers type makes no series.
+func routeOf(c echo.Context) string {
+	if r := c.Path(); r != "" {
+		return r
+	}
+	return "none"
 }
 
 // secretPaths begin addresses that carry a token: the log keeps what follows out (S45). Queries are never logged.

@@ -35,6 +35,8 @@ type app struct {
 	mails   *templates.Mails
 	letters *mailer.Letters
 	queue   *mailer.Queue // nil unless this process drives the mailer
+	metrics *metrics
+	pulse   pulse
 }
 
 // settings reads the configuration and tells its warnings.
@@ -90,7 +92,7 @@ func openApp(ctx context.Context, cfg *Config, log *slog.Logger, drive bool) (a 
 	if err != nil {
 		return a, fmt.Errorf("open database: %w", err)
 	}
-	a.store = db.Store{DB: a.db}
+	a.store, a.metrics = db.Store{DB: a.db}, newMetrics(a.db, now)
 	if err := a.prepareSchema(ctx, drive); err != nil {
 		return a, err
 	}
@@ -158,12 +160,13 @@ func (a *app) wake() {
 func (a *app) newQueue(mend func(*mailer.Options)) {
 	host, _ := os.Hostname()
 	o := mailer.Options{
-		Store: a.store, Advance: a.svc.Advance, Composer: a.letters, Now: now, Log: a.log,
+		Store: a.store, Advance: a.pulse.around(a.svc.Advance), Composer: a.letters, Now: now, Log: a.log,
 		Node: fmt.Sprintf("%s/%d", host, os.Getpid()), Alone: !a.cfg.postgres(), Connections: a.cfg.SMTPConnections, Rate: a.cfg.SMTPRate,
 		Grace: a.cfg.StopGrace,
 	}
 	if a.cfg.relay != nil {
 		o.Transport = *a.cfg.relay
+		o.Transport.Counter = a.metrics
 	}
 	if mend != nil {
 		mend(&o)

@@ -66,6 +66,10 @@ func serve(ctx context.Context, cfg *Config, role string) error {
 			return errors.Join(err, parts.wait())
 		}
 	}
+	if err := a.listenInternal(parts); err != nil {
+		parts.stop()
+		return errors.Join(err, parts.wait())
+	}
 	parts.run("views", a.keepViews)
 	a.greet(ctx)
 	return parts.wait()
@@ -110,7 +114,7 @@ func (a *app) door(demo *handlers.Demo) (http.Handler, error) {
 	formKey := sha256.Sum256([]byte(a.keys.Sign(newsletter.PurposePreview, 0, time.Time{})))
 	return handlers.New(handlers.Options{
 		Service: a.svc, Pages: pages, Log: a.log, Now: now, Location: a.cfg.loc, BaseURL: a.cfg.BaseURL, TrustedProxies: a.cfg.proxy,
-		FormKey: formKey[:], Ready: a.ready, Demo: demo, Version: versionText(),
+		FormKey: formKey[:], Ready: a.ready, Demo: demo, Version: versionText(), Observe: a.metrics.observe,
 	})
 }
 
@@ -118,7 +122,10 @@ func (a *app) ready(ctx context.Context) error {
 	if err := a.db.Ping(ctx); err != nil {
 		return err
 	}
-	return a.db.CheckSchema(ctx)
+	if err := a.db.CheckSchema(ctx); err != nil {
+		return err
+	}
+	return a.pulse.alive()
 }
 
 // keepViews writes view counts every 5 seconds; at most as many are lost by a crash.
