@@ -64,10 +64,10 @@ func (s *server) subscribe(c echo.Context) error {
 	if c.FormValue(honeypot) != "" {
 		return s.sent(c, f) // a robot learns nothing either
 	}
-	form := "site"
+	form := newsletter.FormSite
 	switch took, ok := s.filled(f.Started); {
 	case !ok:
-		form, f.Started = "embed", s.stamp(s.now())
+		form, f.Started = newsletter.FormEmbed, s.stamp(s.now())
 	case took < minFill:
 		return s.refuseSignup(c, f, &newsletter.Error{Kind: newsletter.Invalid, Msg: "너무 빨리 보내졌어요. 구독하기를 한 번 더 눌러 주세요."})
 	}
@@ -123,7 +123,7 @@ func (s *server) subscribeJSON(c echo.Context) error {
 	if in.Honeypot == "" {
 		err := s.svc.Subscribe(c.Request().Context(), newsletter.Signup{
 			Email: in.Email, Name: in.Name, Consent: bool(in.Consent), AdConsent: bool(in.Ad), Age14: bool(in.Age14),
-			IP: c.RealIP(), Form: "json", Source: "form",
+			IP: c.RealIP(), Form: newsletter.FormJSON, Source: "form",
 		})
 		if err != nil {
 			return err

@@ -38,11 +38,11 @@ func (s *Service) AskManageLink(ctx context.Context, email, ip string) error {
 	if err != nil {
 		return err
 	}
+	if err := s.limitIP(ctx, "manage", ip, signupsAnHour); err != nil {
+		return err
+	}
 	now := s.opt.Now()
 	err = s.update(ctx, func(tx Tx) error {
-		if err := s.limitIP(ctx, tx, "manage", ip, now); err != nil {
-			return err
-		}
 		sub, err := tx.SubscriberByKey(ctx, s.keyOf(addr))
 		if known, err := found(err); err != nil || !known || sub.Suppression != "" {
 			return err
@@ -138,13 +138,13 @@ func (s *Service) ChangeMyAddress(ctx context.Context, session, email, ip string
 	if err != nil {
 		return err
 	}
+	if err := s.limitIP(ctx, "address", ip, signupsAnHour); err != nil {
+		return err
+	}
 	now := s.opt.Now()
 	err = s.update(ctx, func(tx Tx) error {
 		sub, err := s.sessionReader(ctx, tx, session)
 		if err != nil {
-			return err
-		}
-		if err := s.limitIP(ctx, tx, "address", ip, now); err != nil {
 			return err
 		}
 		if ok, err := s.mayMail(ctx, tx, s.keyOf(addr), now); err != nil || !ok {

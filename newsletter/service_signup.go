@@ -14,6 +14,7 @@ const (
 	mailGap       = 15 * time.Minute // between two letters that a stranger can cause at one address
 	mailsADay     = 3
 	signupsAnHour = 100 // from one IPv4 address or one IPv6 /64
+	untimedAnHour = 50  // of those, by forms that cannot tell how long they were filled in: embedded ones and JSON
 )
 
 // Signup is a wish to read, as it came in.
@@ -21,9 +22,16 @@ type Signup struct {
 	Email, Name               string
 	Consent, AdConsent, Age14 bool
 	IP                        string
-	Form                      string // site, json, embed
+	Form                      string // FormSite, FormEmbed or FormJSON
 	Source                    string
 }
+
+// Where a sign-up came from. Only the site's own form carries a signed moment, by which too quick a robot is known.
+const (
+	FormSite  = "site"
+	FormEmbed = "embed"
+	FormJSON  = "json"
+)
 
 // signupWish travels in the confirmation's grant: what takes effect when the mailed link is used.
 type signupWish struct {
@@ -40,11 +48,11 @@ func (s *Service) Subscribe(ctx context.Context, in Signup) error {
 	if err != nil {
 		return err
 	}
+	if err := s.limitIP(ctx, "signup", in.IP, in.most()); err != nil {
+		return err
+	}
 	now := s.opt.Now()
 	err = s.update(ctx, func(tx Tx) error {
-		if err := s.limitIP(ctx, tx, "signup", in.IP, now); err != nil {
-			return err
-		}
 		sub, err := tx.SubscriberByKey(ctx, s.keyOf(addr))
 		known, err := found(err)
 		if err != nil {
@@ -66,6 +74,14 @@ func (s *Service) Subscribe(ctx context.Context, in Signup) error {
 	}
 	s.opt.Wake()
 	return nil
+}
+
+// most is how many sign-ups of this sort one network may send within an hour.
+func (in Signup) most() int {
+	if in.Form == FormSite {
+		return signupsAnHour
+	}
+	return untimedAnHour
 }
 
 func (in Signup) judge() (Address, string, error) {
@@ -159,45 +175,67 @@ func (s *Service) queueWithManageLink(ctx context.Context, tx Tx, kind NoticeKin
 }
 
 // mayMail keeps the letters that anybody can cause at an address to one in 15 minutes and three in any 24
-// hours (S38). Three slots are used in turn; the oldest tells when the third last letter went.
+// hours (S38).
 func (s *Service) mayMail(ctx context.Context, tx Tx, key AddressKey, now time.Time) (bool, error) {
+	wait, err := takeSlot(ctx, tx, "mail", string(key), mailsADay, 24*time.Hour, mailGap, now)
+	return wait == 0 && err == nil, err
+}
+
+// takeSlot allows n uses of a thing in any span of time, each at least gap after the last one; a refusal takes none. The
+// slots are used in turn, so the oldest tells when the nth last use was. It returns how long to wait, 0 when the use was taken.
+func takeSlot(ctx context.Context, tx Tx, what, who string, n int, span, gap time.Duration, now time.Time) (time.Duration, error) {
 	oldest, slot := now.Add(time.Hour), ""
-	for i := range mailsADay {
-		name := fmt.Sprintf("mail.%d:%s", i, key)
+	var wait time.Duration
+	for i := range n {
+		name := fmt.Sprintf("%s.%d:%s", what, i, who)
 		last, err := tx.LastTaken(ctx, name)
 		if err != nil {
-			return false, err
+			return 0, err
 		}
-		if !last.IsZero() && now.Sub(last) < mailGap {
-			return false, nil
+		if !last.IsZero() {
+			wait = max(wait, gap-now.Sub(last))
 		}
 		if last.Before(oldest) {
 			oldest, slot = last, name
 		}
 	}
-	if !oldest.IsZero() && now.Sub(oldest) < 24*time.Hour {
-		return false, nil
+	if !oldest.IsZero() {
+		wait = max(wait, span-now.Sub(oldest))
 	}
-	_, err := tx.Take(ctx, slot, 24*time.Hour, now)
-	return err == nil, err
+	if wait > 0 {
+		return wait, nil
+	}
+	_, err := tx.Take(ctx, slot, span, now)
+	return 0, err
 }
 
-// limitIP keeps one network address from filling the house. It counts the request even when that is refused later.
-func (s *Service) limitIP(ctx context.Context, tx Tx, what, ip string, now time.Time) error {
-	net := ip
-	if a, err := netip.ParseAddr(ip); err == nil && a.Is6() && !a.Is4In6() {
-		if p, err := a.Prefix(64); err == nil {
-			net = p.String()
-		}
-	}
-	n, err := tx.Take(ctx, what+".ip:"+net, time.Hour, now)
-	if err != nil {
+// limitIP counts one request of a network in a transaction of its own, so that a refusal does not take its own count
+// back with it. most is how many there may be within an hour.
+func (s *Service) limitIP(ctx context.Context, what, ip string, most int) error {
+	now := s.opt.Now()
+	var n int
+	err := s.update(ctx, func(tx Tx) (err error) {
+		n, err = tx.Take(ctx, what+".ip:"+network(ip), time.Hour, now)
 		return err
+	})
+	if err != nil {
+		return fmt.Errorf("count requests: %w", err)
 	}
-	if n > signupsAnHour {
-		return &Error{Kind: TooMany, Msg: "요청이 너무 많아요. 조금 뒤에 다시 해 주세요."}
+	if n > most {
+		end := now.Truncate(time.Hour).Add(time.Hour)
+		return &Error{Kind: TooMany, Msg: "요청이 너무 많아요. 조금 뒤에 다시 해 주세요.", After: end.Sub(now)}
 	}
 	return nil
+}
+
+// network is what counts as one: an IPv4 address, or the /64 that one IPv6 line has.
+func network(ip string) string {
+	if a, err := netip.ParseAddr(ip); err == nil && a.Is6() && !a.Is4In6() {
+		if p, err := a.Prefix(64); err == nil {
+			return p.String()
+		}
+	}
+	return ip
 }
 
 // ConfirmView is what the page behind the mailed link shows before the button is pressed.
@@ -347,10 +385,10 @@ func (s *Service) ResendConfirmation(ctx context.Context, token, ip string) erro
 	if err != nil && KindOf(err) != Gone { // expired ones are what this is for
 		return err
 	}
+	if err := s.limitIP(ctx, "signup", ip, signupsAnHour); err != nil {
+		return err
+	}
 	err = s.update(ctx, func(tx Tx) error {
-		if err := s.limitIP(ctx, tx, "signup", ip, now); err != nil {
-			return err
-		}
 		g, err := tx.Grant(ctx, id)
 		if err != nil {
 			return err

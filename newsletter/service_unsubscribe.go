@@ -111,11 +111,11 @@ func (s *Service) UnsubscribeReason(ctx context.Context, token, reason string) e
 
 // Resubscribe mails a confirmation to whoever left by this link: a forwarded letter cannot sign anybody up again.
 func (s *Service) Resubscribe(ctx context.Context, token, ip string) error {
+	if err := s.limitIP(ctx, "signup", ip, signupsAnHour); err != nil {
+		return err
+	}
 	now := s.opt.Now()
 	err := s.update(ctx, func(tx Tx) error {
-		if err := s.limitIP(ctx, tx, "signup", ip, now); err != nil {
-			return err
-		}
 		sub, err := s.tokenReader(ctx, tx, PurposeUnsubscribe, token)
 		if err != nil {
 			return err

@@ -27,6 +27,8 @@ type Tx interface {
 	AdminTx
 	HouseTx
 	ImportTx
+	OpinionTx
+	ProposalTx
 }
 
 // SubscriberTx keeps readers, their consents, grants and timeline.

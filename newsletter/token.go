@@ -24,7 +24,7 @@ const (
 	PurposeUnsubscribe Purpose = "unsubscribe" // printed in every issue, never expires
 	PurposePreferences Purpose = "preferences" // /me as printed in an issue: pause and leave, no more
 	PurposeBounce      Purpose = "bounce"      // in the envelope sender
-	PurposeFeedback    Purpose = "feedback"    // 의견: the opinion buttons under an issue
+	PurposeOpinion     Purpose = "opinion"     // 의견: the buttons under an issue, over the delivery
 	PurposeComment     Purpose = "comment"     // confirms a comment by mail
 	PurposePreview     Purpose = "preview"     // shows a draft to somebody without a desk
 	PurposeSetup       Purpose = "setup"       // makes the first owner
@@ -35,7 +35,7 @@ const (
 )
 
 var purposes = []Purpose{
-	PurposeConfirm, PurposeManage, PurposeMe, PurposeUnsubscribe, PurposePreferences, PurposeBounce, PurposeFeedback, PurposeComment,
+	PurposeConfirm, PurposeManage, PurposeMe, PurposeUnsubscribe, PurposePreferences, PurposeBounce, PurposeOpinion, PurposeComment,
 	PurposePreview, PurposeSetup, PurposeReset, PurposeOpen, PurposeClick, PurposeMessage,
 }
 

@@ -15,7 +15,7 @@ import (
 var (
 	allPurposes = []newsletter.Purpose{
 		newsletter.PurposeConfirm, newsletter.PurposeManage, newsletter.PurposeMe, newsletter.PurposeUnsubscribe, newsletter.PurposePreferences,
-		newsletter.PurposeBounce, newsletter.PurposeFeedback, newsletter.PurposeComment, newsletter.PurposePreview,
+		newsletter.PurposeBounce, newsletter.PurposeOpinion, newsletter.PurposeComment, newsletter.PurposePreview,
 		newsletter.PurposeSetup, newsletter.PurposeReset, newsletter.PurposeOpen, newsletter.PurposeClick, newsletter.PurposeMessage,
 	}
 	tokenNow = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
