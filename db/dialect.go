@@ -42,6 +42,7 @@ func sqliteDialect() *dialect {
 			"like":        "LIKE",
 			"max":         "MAX",
 			"min":         "MIN",
+			"found":       "INSTR",
 		},
 		kind:        sqliteKind,
 		retry:       func(error) bool { return false },
@@ -65,6 +66,7 @@ func postgresDialect() *dialect {
 			"like":        "ILIKE",
 			"max":         "GREATEST",
 			"min":         "LEAST",
+			"found":       `pg_catalog."position"`, // as SQL's POSITION(b IN a), with its values in the other order
 		},
 		kind:        postgresKind,
 		retry:       postgresRetry,

@@ -1,6 +1,9 @@
 package db
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // The tests of this package write SQL of their own; the other rooms cannot.
 
@@ -54,3 +57,46 @@ func AsID(id *int64) any      { return asID(id) }
 func AsText(s *string) any    { return asText(s) }
 func IDOrNull(id int64) any   { return idOrNull(id) }
 func TextOrNull(s string) any { return textOrNull(s) }
+
+// Dump gives every cell of every table as text.
+func (t *Tx) Dump(ctx context.Context) (map[string][]string, error) {
+	tables, err := t.Texts(ctx, map[string]string{
+		"sqlite":   `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`,
+		"postgres": `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`,
+	}[t.dialect.name])
+	if err != nil {
+		return nil, err
+	}
+	dump := map[string][]string{}
+	for _, table := range tables {
+		rows, err := t.query(ctx, `SELECT * FROM `+table)
+		if err != nil {
+			return nil, err
+		}
+		columns, err := rows.Columns()
+		if err != nil {
+			return nil, err
+		}
+		for rows.Next() {
+			cells := make([]any, len(columns))
+			for n := range cells {
+				cells[n] = new(any)
+			}
+			if err := rows.Scan(cells...); err != nil {
+				return nil, err
+			}
+			for n, cell := range cells {
+				v := *cell.(*any)
+				if b, ok := v.([]byte); ok {
+					v = string(b)
+				}
+				dump[table] = append(dump[table], fmt.Sprint(columns[n], " ", v))
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return nil, err
+		}
+		rows.Close()
+	}
+	return dump, nil
+}

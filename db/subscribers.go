@@ -2,9 +2,7 @@ package db
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"techissue/newsletter"
@@ -174,36 +172,5 @@ func (t *Tx) countInto(ctx context.Context, add func(newsletter.Status, int64), 
 
 // PendingBefore lists unconfirmed readers who signed up before at.
 func (t *Tx) PendingBefore(ctx context.Context, at time.Time, limit int) ([]newsletter.Subscriber, error) {
-	return list(ctx, t, scanSubscriber, subscriberColumns+` AND s.status = 'pending' AND s.created_at < ? ORDER BY s.id LIMIT ?`, ms(at), limit)
-}
-
-// EraseSubscriber forgets a reader. A letter in doubt has nowhere to be tried again, so its second try counts as used.
-func (t *Tx) EraseSubscriber(ctx context.Context, id newsletter.SubscriberID, now time.Time) error {
-	s, err := t.Subscriber(ctx, id)
-	if err != nil {
-		return err
-	}
-	for _, q := range []struct {
-		text string
-		args []any
-	}{
-		{`UPDATE deliveries SET state = 'skipped', reason = 'erased', done_at = ? WHERE subscriber_id = ? AND state IN ('queued', 'leased')`, []any{ms(now), id}},
-		{`UPDATE attempts SET reply = '' WHERE delivery_id IN (SELECT id FROM deliveries WHERE subscriber_id = ?)`, []any{id}},
-		{`UPDATE deliveries SET email = '', reply = '', resent = 1 WHERE subscriber_id = ?`, []any{id}},
-		{`DELETE FROM attempts WHERE notice_id IN (SELECT id FROM notices WHERE subscriber_id = ?)`, []any{id}},
-		{`DELETE FROM notices WHERE subscriber_id = ?`, []any{id}},
-		{`DELETE FROM attempts WHERE notice_id IN (SELECT id FROM notices WHERE email = ?)`, []any{s.Email.String()}},
-		{`DELETE FROM notices WHERE email = ?`, []any{s.Email.String()}},
-		{`DELETE FROM grants WHERE subscriber_id = ?`, []any{id}},
-		{`DELETE FROM events WHERE subscriber_id = ?`, []any{id}},
-		{`UPDATE suppressions SET email = '', evidence = '' WHERE addr_key = ?`, []any{s.AddrKey}},
-		{`UPDATE import_rejects SET value = '' WHERE LOWER(value) = ?`, []any{strings.ToLower(s.Email.String())}},
-		{`DELETE FROM subscriber_tags WHERE subscriber_id = ?`, []any{id}},
-		{`DELETE FROM subscribers WHERE id = ?`, []any{id}},
-	} {
-		if _, err := t.exec(ctx, q.text, q.args...); err != nil {
-			return fmt.Errorf("erase: %w", err)
-		}
-	}
-	return nil
+	return list(ctx, t, scanSubscriber, subscriberColumns+` AND s.status = 'pending' AND s.created_at < ? ORDER BY s.created_at, s.id LIMIT ?`, ms(at), limit+1)
 }
