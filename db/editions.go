@@ -7,10 +7,18 @@ import (
 	"techissue/newsletter"
 )
 
-// AddEdition freezes a snapshot.
+// takeBack makes a worker that holds a letter of the edition before lose it at the gate: a correction reaches everybody not
+// yet handed, whenever the letter was claimed.
+const takeBack = `UPDATE deliveries SET state = 'queued', lease = lease + 1 WHERE state = 'leased' AND issue_id = ? AND variant = ?`
+
+// AddEdition freezes a snapshot. Letters that are leased are queued again, to be claimed with it.
 func (t *Tx) AddEdition(ctx context.Context, e newsletter.Edition) error {
 	_, err := t.exec(ctx, `INSERT INTO editions (issue_id, number, variant, reason, snapshot, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
 		e.Issue, e.Number, e.Variant, e.Reason, jsonText(e.Snapshot), ms(e.CreatedAt))
+	if err != nil {
+		return taken(err, "number", "이미 있는 판이에요.")
+	}
+	_, err = t.exec(ctx, takeBack, e.Issue, e.Variant)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"techissue/newsletter"
@@ -35,35 +36,63 @@ JOIN issues i ON i.id = d.issue_id
 LEFT JOIN subscribers s ON s.id = d.subscriber_id
 WHERE d.id IN (`
 
-// ClaimDeliveries leases letters of the issues that are sending, the oldest issue first.
+// ClaimDeliveries leases letters of the issues that are sending, the oldest due first.
 func (s Store) ClaimDeliveries(ctx context.Context, node int64, limit int, now time.Time) ([]newsletter.Claimed, error) {
 	var out []newsletter.Claimed
 	sending, err := s.sendingIssues(ctx)
-	if err != nil || len(sending) == 0 {
+	if err != nil || len(sending) == 0 || limit < 1 {
 		return nil, err
 	}
 	err = s.Quick(ctx, func(tx *Tx) error {
-		out = out[:0]
-		for _, issue := range sending {
-			if len(out) >= limit {
-				break
+		out = nil
+		rounds, err := tx.claimRounds(ctx, sending, limit, now)
+		if err != nil {
+			return fmt.Errorf("find the oldest letters: %w", err)
+		}
+		var ids []int64
+		for _, due := range rounds {
+			for _, issue := range sending {
+				if len(ids) >= limit {
+					break
+				}
+				more, err := list(ctx, tx, scanID, claimDeliveries, issue, due, limit-len(ids), node)
+				if err != nil {
+					return fmt.Errorf("claim letters of issue %d: %w", issue, err)
+				}
+				ids = append(ids, more...)
 			}
-			ids, err := list(ctx, tx, scanID, claimDeliveries, issue, ms(now), limit-len(out), node)
-			if err != nil {
-				return fmt.Errorf("claim letters of issue %d: %w", issue, err)
-			}
-			if len(ids) == 0 {
-				continue
-			}
-			letters, err := list(ctx, tx, scanClaimed, claimedDeliveries+marks(len(ids))+`) ORDER BY d.due_at, d.id`, anyOf(ids)...)
-			if err != nil {
-				return fmt.Errorf("read claimed letters of issue %d: %w", issue, err)
-			}
-			out = append(out, letters...)
+		}
+		if len(ids) == 0 {
+			return nil
+		}
+		out, err = list(ctx, tx, scanClaimed, claimedDeliveries+marks(len(ids))+`) ORDER BY d.due_at, d.id`, anyOf(ids)...)
+		if err != nil {
+			return fmt.Errorf("read claimed letters: %w", err)
 		}
 		return nil
 	})
 	return out, err
+}
+
+const oldestOfIssue = `SELECT * FROM (
+	SELECT d.due_at FROM deliveries d WHERE d.state = 'queued' AND d.issue_id = ? AND d.due_at <= ? ORDER BY d.due_at, d.id LIMIT ?) q`
+
+// claimRounds gives the times up to which letters are claimed, one round of all issues each. One issue needs one. Several share
+// the batch by age: the first round takes what is older than the last letter that fits, the second fills up with its equals.
+func (t *Tx) claimRounds(ctx context.Context, sending []int64, limit int, now time.Time) ([]int64, error) {
+	if len(sending) == 1 {
+		return []int64{ms(now)}, nil
+	}
+	var args []any
+	for _, issue := range sending {
+		args = append(args, issue, ms(now), limit)
+	}
+	last, err := list(ctx, t, scanID, strings.Repeat(oldestOfIssue+"\nUNION ALL\n", len(sending)-1)+oldestOfIssue+` ORDER BY 1 LIMIT 1 OFFSET ?`,
+		append(args, limit-1)...)
+	if err != nil || len(last) == 0 {
+		return []int64{ms(now)}, err
+	}
+	return []int64{last[0] - 1, last[0]}, nil
 }
 
 const sendingIssues = `SELECT id FROM issues WHERE state = 'sending' ORDER BY id`
