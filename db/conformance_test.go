@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"testing"
 	"time"
 
@@ -284,5 +283,3 @@ func each2[A, B any](in []A, fn func(A) B) []B {
 	}
 	return out
 }
-
-func sorted(in []string) []string { return slices.Sorted(slices.Values(in)) }

@@ -190,7 +190,7 @@ func (t *Tx) Delivery(ctx context.Context, id newsletter.DeliveryID) (newsletter
 
 // DeliveriesOf lists a reader's letters, newest first.
 func (t *Tx) DeliveriesOf(ctx context.Context, id newsletter.SubscriberID, limit int) ([]newsletter.Delivery, error) {
-	return list(ctx, t, scanDelivery, deliveryColumns+` AND d.subscriber_id = ? ORDER BY d.id DESC LIMIT ?`, id, limit)
+	return list(ctx, t, scanDelivery, deliveryColumns+` AND d.subscriber_id = ? ORDER BY d.id DESC LIMIT ?`, id, limit+1)
 }
 
 // Attempts lists what the outside world said to a letter, oldest first.
@@ -213,7 +213,7 @@ AND EXISTS (
 
 // Requeue makes letters owed again whose readers may still be written to.
 func (t *Tx) Requeue(ctx context.Context, id newsletter.IssueID, ids []newsletter.DeliveryID, states []newsletter.DeliveryState, reasons []string, now time.Time) (int64, error) {
-	if len(states) == 0 {
+	if len(states) == 0 || ids != nil && len(ids) == 0 {
 		return 0, nil
 	}
 	var w where

@@ -46,5 +46,5 @@ func (t *Tx) AddRejects(ctx context.Context, id int64, rejects []newsletter.Reje
 func (t *Tx) Rejects(ctx context.Context, id int64, after int64, limit int) ([]newsletter.Reject, error) {
 	return list(ctx, t, func(r scanner) (j newsletter.Reject, err error) {
 		return j, r.Scan(&j.Line, &j.Value, &j.Reason)
-	}, `SELECT line, value, reason FROM import_rejects WHERE import_id = ? AND line > ? ORDER BY line LIMIT ?`, id, after, limit)
+	}, `SELECT line, value, reason FROM import_rejects WHERE import_id = ? AND line > ? ORDER BY line LIMIT ?`, id, after, limit+1)
 }

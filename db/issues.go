@@ -124,11 +124,17 @@ func (t *Tx) Issues(ctx context.Context, f newsletter.IssueFilter) ([]newsletter
 
 // IssuesIn lists issues in any of the states, oldest first.
 func (t *Tx) IssuesIn(ctx context.Context, states ...newsletter.IssueState) ([]newsletter.Issue, error) {
+	if len(states) == 0 {
+		return nil, nil
+	}
 	return list(ctx, t, scanIssue, issueColumns+` AND state IN (`+marks(len(states))+`) ORDER BY id`, anyOf(states)...)
 }
 
 // MoveIssue is the compare-and-swap of an issue's state.
 func (t *Tx) MoveIssue(ctx context.Context, i newsletter.Issue, from ...newsletter.IssueState) error {
+	if len(from) == 0 {
+		return errState
+	}
 	args := []any{i.State, orNull(i.ScheduledAt), orNull(i.AcceptedAt), orNull(i.PreparedAt), orNull(i.DoneAt), i.Recipients, i.PauseReason, i.ID}
 	return t.swap(ctx, errState, `
 		UPDATE issues SET state = ?, scheduled_at = ?, accepted_at = ?, prepared_at = ?, done_at = ?, recipients = ?, pause_reason = ?

@@ -47,5 +47,5 @@ func (t *Tx) Notices(ctx context.Context, kind newsletter.NoticeKind, limit int)
 	if kind != "" {
 		w.and(`kind = ?`, kind)
 	}
-	return list(ctx, t, scanNotice, noticeColumns+w.text+` ORDER BY id DESC LIMIT ?`, append(w.args, limit)...)
+	return list(ctx, t, scanNotice, noticeColumns+w.text+` ORDER BY id DESC LIMIT ?`, append(w.args, limit+1)...)
 }
