@@ -26,12 +26,20 @@ func scanNotice(r scanner) (newsletter.Notice, error) {
 	return n, nil
 }
 
-// QueueNotice makes a single letter owed.
+// QueueNotice makes a single letter owed, or with state skipped keeps why there was none.
 func (t *Tx) QueueNotice(ctx context.Context, n *newsletter.Notice) error {
+	done := any(nil)
+	switch n.State {
+	case newsletter.Skipped:
+		done = ms(n.CreatedAt)
+	default:
+		n.State, n.Reason = newsletter.Queued, ""
+	}
 	id, err := t.insert(ctx, `
-		INSERT INTO notices (kind, subscriber_id, email, payload, state, due_at, created_at) VALUES (?, ?, ?, ?, 'queued', ?, ?) RETURNING id`,
-		n.Kind, n.Subscriber, n.Email, jsonText(n.Payload), ms(n.DueAt), ms(n.CreatedAt))
-	n.ID, n.State = newsletter.NoticeID(id), newsletter.Queued
+		INSERT INTO notices (kind, subscriber_id, email, payload, state, reason, due_at, created_at, done_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		n.Kind, n.Subscriber, n.Email, jsonText(n.Payload), n.State, n.Reason, ms(n.DueAt), ms(n.CreatedAt), done)
+	n.ID = newsletter.NoticeID(id)
 	return err
 }
 

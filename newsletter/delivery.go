@@ -34,6 +34,8 @@ const (
 	ReasonCancelled    = "cancelled"
 	ReasonRefused      = "refused"
 	ReasonCompose      = "compose"
+	ReasonLimit        = "limit"   // of single letters: the address had its share
+	ReasonUnknown      = "unknown" // of single letters: no reader has that address
 )
 
 // Delivery is the one durable row per reader and issue.

@@ -32,7 +32,8 @@ func (s *Service) PreferencesView(ctx context.Context, token string) (MeView, er
 	})
 }
 
-// AskManageLink mails a 30-minute link to the reader's own page. The answer is the same whether or not there is one.
+// AskManageLink mails a 30-minute link to the reader's own page. The answer and the work are the same whether or not there
+// is one (S11).
 func (s *Service) AskManageLink(ctx context.Context, email, ip string) error {
 	addr, err := ParseAddress(email)
 	if err != nil {
@@ -44,14 +45,17 @@ func (s *Service) AskManageLink(ctx context.Context, email, ip string) error {
 	now := s.opt.Now()
 	err = s.update(ctx, func(tx Tx) error {
 		sub, err := tx.SubscriberByKey(ctx, s.keyOf(addr))
-		if known, err := found(err); err != nil || !known || sub.Suppression != "" {
+		known, err := found(err)
+		if err != nil {
 			return err
 		}
-		ok, err := s.mayMail(ctx, tx, "manage:"+sub.AddrKey, now)
-		if err != nil || !ok {
-			return err
+		if !known { // one who is known costs a second query, for the tags
+			_, err := tx.Subscriber(ctx, 0)
+			if _, err := found(err); err != nil {
+				return err
+			}
 		}
-		return s.queueWithManageLink(ctx, tx, NoticeManage, sub, now)
+		return s.mailManageLink(ctx, tx, NoticeManage, sub, "manage:"+s.keyOf(addr), now)
 	})
 	s.opt.Wake()
 	return err

@@ -40,9 +40,10 @@ type signupWish struct {
 	Form string `json:"form,omitempty"`
 }
 
-// Subscribe records a wish to read and queues the letter that proves it. New, waiting, active and suppressed
-// addresses get the same answer, so a stranger learns nothing from it; only the letter differs.
-// Errors: Faults (email, name, consent, age14), TooMany for an address of the network that asks too often.
+// Subscribe records a wish to read and queues the letter that proves it. New, waiting, active, suppressed and blocked
+// addresses get the same answer after the same work (S11): each costs the same writes, so that neither words nor
+// time tell a stranger anything; only the letter differs.
+// Errors: Faults (email, name, consent, age14), TooMany for a network that asks too often.
 func (s *Service) Subscribe(ctx context.Context, in Signup) error {
 	addr, name, err := in.judge()
 	if err != nil {
@@ -53,19 +54,21 @@ func (s *Service) Subscribe(ctx context.Context, in Signup) error {
 	}
 	now := s.opt.Now()
 	err = s.update(ctx, func(tx Tx) error {
+		event := "asked"
 		sub, err := tx.SubscriberByKey(ctx, s.keyOf(addr))
 		known, err := found(err)
 		if err != nil {
 			return err
 		}
 		if !known {
+			event = "subscribed"
 			sub = Subscriber{Email: addr, AddrKey: s.keyOf(addr), Name: name, Status: Pending, Source: in.Source, CreatedAt: now, UpdatedAt: now}
-			if err := tx.PutSubscriber(ctx, &sub); err != nil {
-				return err
-			}
-			if err := tx.AddEvent(ctx, Event{Subscriber: sub.ID, Kind: "subscribed", Detail: in.Form, At: now}); err != nil {
-				return err
-			}
+		}
+		if err := tx.PutSubscriber(ctx, &sub); err != nil { // one who is known is written as they are
+			return err
+		}
+		if err := tx.AddEvent(ctx, Event{Subscriber: sub.ID, Kind: event, Detail: in.Form, At: now}); err != nil {
+			return err
 		}
 		return s.answerSignup(ctx, tx, sub, in, signupWish{Name: name, Ad: in.AdConsent, Form: in.Form}, now)
 	})
@@ -74,6 +77,12 @@ func (s *Service) Subscribe(ctx context.Context, in Signup) error {
 	}
 	s.opt.Wake()
 	return nil
+}
+
+// Check tells what is wrong with a sign-up before anything is done: Faults as of Subscribe.
+func (in Signup) Check() error {
+	_, _, err := in.judge()
+	return err
 }
 
 // most is how many sign-ups of this sort one network may send within an hour.
@@ -105,31 +114,26 @@ func (in Signup) judge() (Address, string, error) {
 	return addr, name, faults.Err()
 }
 
-// answerSignup queues the letter that fits what we know of the address; each is one letter under the same limit.
+// answerSignup keeps what was agreed to and queues the letter that fits what we know of the address; each is one letter
+// under the same limit. An address blocked by hand gets nothing.
 func (s *Service) answerSignup(ctx context.Context, tx Tx, sub Subscriber, in Signup, wish signupWish, now time.Time) error {
-	switch {
-	case sub.Suppression == SuppressedManual:
-		return nil // blocked by hand: nothing
-	case sub.Status == Active && sub.Suppression == "":
-		ok, err := s.mayMail(ctx, tx, sub.AddrKey, now)
-		if err != nil || !ok {
-			return err
-		}
-		return s.queueWithManageLink(ctx, tx, NoticeAlready, sub, now)
-	}
-	for _, c := range []Consent{
-		{Kind: ConsentPrivacy, Granted: true}, {Kind: ConsentAge14, Granted: true},
-	} {
-		c.Subscriber, c.AddrKey, c.TextVersion, c.At, c.IP, c.Form = sub.ID, sub.AddrKey, ConsentVersion, now, in.IP, in.Form
-		if err := tx.AddConsent(ctx, c); err != nil {
+	for _, kind := range []ConsentKind{ConsentPrivacy, ConsentAge14} {
+		err := tx.AddConsent(ctx, Consent{
+			Subscriber: sub.ID, AddrKey: sub.AddrKey, Kind: kind, Granted: true, TextVersion: ConsentVersion, At: now, IP: in.IP, Form: in.Form,
+		})
+		if err != nil {
 			return err
 		}
 	}
 	if sub.Suppression == SuppressedComplaint {
-		text := fmt.Sprintf("스팸으로 신고했던 구독자 %d번이 다시 구독을 신청했어요.", sub.ID)
-		if err := tx.PutAlert(ctx, &Alert{Kind: "complaint_returns", Text: text, At: now}); err != nil {
+		text := fmt.Sprintf("스팸으로 신고했던 구독자 %d번이 다시 구독을 신청했어요. 확인 메일의 버튼을 누르면 다시 보내요.", sub.ID)
+		kind := fmt.Sprintf("complaint_returns_%d", sub.ID) // one alert a reader: the next one's must not go under
+		if err := tx.PutAlert(ctx, &Alert{Kind: kind, Text: text, At: now}); err != nil {
 			return err
 		}
+	}
+	if sub.Status == Active && sub.Suppression == "" {
+		return s.mailManageLink(ctx, tx, NoticeAlready, sub, sub.AddrKey, now)
 	}
 	return s.confirmationFor(ctx, tx, sub, wish, now)
 }
@@ -144,41 +148,58 @@ func (s *Service) queueConfirmation(ctx context.Context, tx Tx, sub *Subscriber,
 }
 
 func (s *Service) confirmationFor(ctx context.Context, tx Tx, sub Subscriber, wish signupWish, now time.Time) error {
-	ok, err := s.mayMail(ctx, tx, sub.AddrKey, now)
-	if err != nil || !ok {
-		return err
-	}
 	detail, err := json.Marshal(wish)
 	if err != nil {
 		return err
 	}
 	g := Grant{Kind: GrantConfirm, Subscriber: sub.ID, Detail: string(detail), CreatedAt: now, ExpiresAt: now.Add(confirmLife)}
-	if err := tx.PutGrant(ctx, &g); err != nil {
-		return err
-	}
-	return tx.QueueNotice(ctx, &Notice{
-		Kind: NoticeConfirm, Subscriber: sub.ID, Email: sub.Email.String(), State: Queued, DueAt: now, CreatedAt: now,
-		Payload: NoticePayload{Name: sub.Name, Grant: g.ID, Expires: g.ExpiresAt, Again: sub.Suppression == SuppressedComplaint},
-	})
+	return s.mailGrant(ctx, tx, g, Notice{
+		Kind: NoticeConfirm, Subscriber: sub.ID, Email: sub.Email.String(),
+		Payload: NoticePayload{Name: sub.Name, Again: sub.Suppression == SuppressedComplaint},
+	}, sub.Suppression, sub.AddrKey)
 }
 
-// queueWithManageLink queues a letter that carries a fresh link to the reader's own page.
-func (s *Service) queueWithManageLink(ctx context.Context, tx Tx, kind NoticeKind, sub Subscriber, now time.Time) error {
+// mailManageLink queues a letter that carries a fresh link to the reader's own page, within the limit of that key.
+func (s *Service) mailManageLink(ctx context.Context, tx Tx, kind NoticeKind, sub Subscriber, key AddressKey, now time.Time) error {
 	g := Grant{Kind: GrantManage, Subscriber: sub.ID, CreatedAt: now, ExpiresAt: now.Add(manageLife)}
+	return s.mailGrant(ctx, tx, g, Notice{
+		Kind: kind, Subscriber: sub.ID, Email: sub.Email.String(), Payload: NoticePayload{Name: sub.Name, At: sub.ConsentAt},
+	}, sub.Suppression, key)
+}
+
+// mailGrant queues a letter with the link that a grant stands for. A letter that may not go, since the address is blocked,
+// had its share, or is nobody's we know (and then is not kept), is written down as skipped: the same work, so that the time tells nothing (S11). The
+// grant of such a letter opens nothing, because nobody was given its token.
+func (s *Service) mailGrant(ctx context.Context, tx Tx, g Grant, n Notice, suppressed SuppressionReason, key AddressKey) error {
+	ok, err := s.mayMail(ctx, tx, key, g.CreatedAt)
+	if err != nil {
+		return err
+	}
+	n.State, n.DueAt, n.CreatedAt = Queued, g.CreatedAt, g.CreatedAt
+	switch {
+	case n.Subscriber == 0:
+		n.State, n.Reason = Skipped, ReasonUnknown
+	case suppressed == SuppressedManual, suppressed != "" && n.Kind == NoticeManage:
+		n.State, n.Reason = Skipped, ReasonSuppressed
+	case !ok:
+		n.State, n.Reason = Skipped, ReasonLimit
+	}
 	if err := tx.PutGrant(ctx, &g); err != nil {
 		return err
 	}
-	return tx.QueueNotice(ctx, &Notice{
-		Kind: kind, Subscriber: sub.ID, Email: sub.Email.String(), State: Queued, DueAt: now, CreatedAt: now,
-		Payload: NoticePayload{Name: sub.Name, Grant: g.ID, Expires: g.ExpiresAt, At: sub.ConsentAt},
-	})
+	n.Payload.Grant, n.Payload.Expires = g.ID, g.ExpiresAt
+	return tx.QueueNotice(ctx, &n)
 }
 
 // mayMail keeps the letters that anybody can cause at an address to one in 15 minutes and three in any 24
 // hours (S38).
 func (s *Service) mayMail(ctx context.Context, tx Tx, key AddressKey, now time.Time) (bool, error) {
 	wait, err := takeSlot(ctx, tx, "mail", string(key), mailsADay, 24*time.Hour, mailGap, now)
-	return wait == 0 && err == nil, err
+	if err == nil && wait > 0 { // counted as well: a refusal must not be quicker (S11)
+		_, err = tx.Take(ctx, "mail.refused:"+string(key), 24*time.Hour, now)
+		return false, err
+	}
+	return err == nil, err
 }
 
 // takeSlot allows n uses of a thing in any span of time, each at least gap after the last one; a refusal takes none. The

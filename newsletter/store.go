@@ -163,6 +163,7 @@ type DeliveryTx interface {
 
 // NoticeTx queues single letters.
 type NoticeTx interface {
+	// QueueNotice makes a single letter owed; with State Skipped and a Reason it only keeps why there was none.
 	QueueNotice(ctx context.Context, n *Notice) error
 	Notices(ctx context.Context, kind NoticeKind, limit int) ([]Notice, error) // newest first, "" is every kind
 	Notice(ctx context.Context, id NoticeID) (Notice, error)
