@@ -15,6 +15,7 @@ type confirmView struct {
 	Masked string
 	Old    bool // expired or used: offer a new letter
 	Used   bool
+	Gone   bool // the sign-up itself was removed: begin anew
 	Mailed bool // the new letter is on its way
 }
 
@@ -40,7 +41,7 @@ func (s *server) confirmGone(c echo.Context, err error) error {
 	if wantsJSON(c) {
 		return err
 	}
-	v := confirmView{Token: c.Param("token"), Old: true, Used: faultOf(err).code == "used"}
+	v := confirmView{Token: c.Param("token"), Old: true, Used: faultOf(err).code == "used", Gone: faultOf(err).code == "removed"}
 	title := "링크가 만료됐어요"
 	if v.Used {
 		title = "이미 사용한 링크예요"
@@ -81,7 +82,11 @@ func (s *server) confirm(c echo.Context) error {
 
 // confirmResend mails a new link to the reader of an expired one. The answer is the same for all.
 func (s *server) confirmResend(c echo.Context) error {
-	if err := s.svc.ResendConfirmation(c.Request().Context(), c.Param("token"), c.RealIP()); err != nil {
+	err := s.svc.ResendConfirmation(c.Request().Context(), c.Param("token"), c.RealIP())
+	if newsletter.KindOf(err) == newsletter.Gone {
+		return s.confirmGone(c, err)
+	}
+	if err != nil {
 		return err
 	}
 	return s.page(c, http.StatusOK, "site/confirm", private("새 확인 메일을 보냈어요", confirmView{Mailed: true}))

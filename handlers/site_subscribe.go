@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -64,17 +63,20 @@ func (s *server) subscribe(c echo.Context) error {
 	if c.FormValue(honeypot) != "" {
 		return s.sent(c, f) // a robot learns nothing either
 	}
-	form := newsletter.FormSite
+	wish := newsletter.Signup{
+		Email: f.Email, Name: f.Name, Consent: f.Consent, AdConsent: f.Ad, Age14: f.Age14,
+		IP: c.RealIP(), Form: newsletter.FormSite, Source: "form",
+	}
 	switch took, ok := s.filled(f.Started); {
 	case !ok:
-		form, f.Started = newsletter.FormEmbed, s.stamp(s.now())
+		wish.Form, f.Started = newsletter.FormEmbed, s.stamp(s.now())
 	case took < minFill:
 		return s.refuseSignup(c, f, &newsletter.Error{Kind: newsletter.Invalid, Msg: "너무 빨리 보내졌어요. 구독하기를 한 번 더 눌러 주세요."})
 	}
-	err := s.svc.Subscribe(c.Request().Context(), newsletter.Signup{
-		Email: f.Email, Name: f.Name, Consent: f.Consent, AdConsent: f.Ad, Age14: f.Age14,
-		IP: c.RealIP(), Form: form, Source: "form",
-	})
+	if hint := hintOf(f.Email); hint != "" && wish.Form == newsletter.FormSite && wish.Check() == nil && c.FormValue("keep") != f.Email {
+		return s.askAboutDomain(c, f, hint)
+	}
+	err := s.svc.Subscribe(c.Request().Context(), wish)
 	switch newsletter.KindOf(err) {
 	case newsletter.None:
 		return s.sent(c, f)
@@ -82,6 +84,35 @@ func (s *server) subscribe(c echo.Context) error {
 		return s.refuseSignup(c, f, err)
 	}
 	return err
+}
+
+// hintOf is the address that somebody probably meant, "" when there is nothing to ask. It looks at the words alone.
+func hintOf(email string) string {
+	addr, err := newsletter.ParseAddress(email)
+	if err != nil {
+		return ""
+	}
+	if domain, ok := newsletter.SuggestDomain(addr); ok {
+		return addr.Local() + "@" + domain
+	}
+	return ""
+}
+
+// hintView asks whether a mistyped address was meant, before a letter goes to somebody else.
+type hintView struct {
+	Again      signupView
+	Suggestion string
+}
+
+// askAboutDomain asks once: whichever button is pressed, the next request is a sign-up like any other. Forms on other
+// sites and JSON are answered at once, and the page behind them asks.
+func (s *server) askAboutDomain(c echo.Context, f signupView, hint string) error {
+	if wantsJSON(c) {
+		return &newsletter.Error{Kind: newsletter.Invalid, Field: "email", Code: "hint", Msg: "혹시 " + hint + " 인가요?"}
+	}
+	return s.page(c, http.StatusUnprocessableEntity, "site/hint", templates.Page{
+		Title: "주소를 한 번 더 확인해 주세요", NoIndex: true, Private: true, Body: hintView{f, hint},
+	})
 }
 
 // ticked reads a check box: contract.md says "on"; forms elsewhere may say 1 or true.
@@ -120,6 +151,10 @@ func (s *server) subscribeJSON(c echo.Context) error {
 		}
 		return echo.NewHTTPError(http.StatusBadRequest)
 	}
+	answer := map[string]string{"status": "sent"}
+	if hint := hintOf(in.Email); hint != "" {
+		answer["hint"] = hint
+	}
 	if in.Honeypot == "" {
 		err := s.svc.Subscribe(c.Request().Context(), newsletter.Signup{
 			Email: in.Email, Name: in.Name, Consent: bool(in.Consent), AdConsent: bool(in.Ad), Age14: bool(in.Age14),
@@ -129,7 +164,7 @@ func (s *server) subscribeJSON(c echo.Context) error {
 			return err
 		}
 	}
-	return c.JSON(http.StatusAccepted, map[string]string{"status": "sent"})
+	return c.JSON(http.StatusAccepted, answer)
 }
 
 // refuseSignup shows the form again with what was filled in. The summary names each fault and leads to its field.
@@ -149,101 +184,6 @@ func (s *server) refuseSignup(c echo.Context, f signupView, err error) error {
 	return s.page(c, http.StatusUnprocessableEntity, "site/subscribe", templates.Page{
 		Title: "입력을 확인해 주세요", NoIndex: true, Body: map[string]any{"Form": f},
 	})
-}
-
-// sentNote is what the answer page knows of the sign-up: it travels in the reader's own cookie, so that no address gets
-// into a URL or a log.
-type sentNote struct {
-	Email string `json:"e"`
-	Name  string `json:"n,omitempty"`
-	Ad    bool   `json:"a,omitempty"`
-	At    int64  `json:"t"`
-}
-
-const (
-	sentCookie = "sent"
-	sentLife   = 30 * time.Minute
-	resendGap  = 15 * time.Minute
-)
-
-func (s *server) sent(c echo.Context, f signupView) error {
-	if wantsJSON(c) {
-		return c.JSON(http.StatusAccepted, map[string]string{"status": "sent"})
-	}
-	note, err := json.Marshal(sentNote{f.Email, f.Name, f.Ad, s.now().Unix()})
-	if err != nil {
-		return fmt.Errorf("note the sign-up: %w", err)
-	}
-	s.setCookie(c, sentCookie, base64.RawURLEncoding.EncodeToString(note), sentLife, http.SameSiteLaxMode)
-	return c.Redirect(http.StatusSeeOther, "/subscribe/sent")
-}
-
-type sentView struct {
-	Known      bool // the cookie arrived
-	Again      signupView
-	Email      string
-	Suggestion string // the address the reader may have meant
-	Webmail    []webmail
-	ResendAt   time.Time
-	MayResend  bool
-}
-
-type webmail struct {
-	Name, URL string
-	Own       bool // where this address lives
-}
-
-// subscribeSent is the same page for every address.
-func (s *server) subscribeSent(c echo.Context) error {
-	v := sentView{}
-	note, ok := s.readSentNote(c)
-	if ok {
-		v.Known, v.Email = true, note.Email
-		v.Again = s.newSignup()
-		v.Again.Email, v.Again.Name, v.Again.Ad = note.Email, note.Name, note.Ad
-		v.ResendAt = time.Unix(note.At, 0).Add(resendGap)
-		v.MayResend = !s.now().Before(v.ResendAt)
-	}
-	addr, err := newsletter.ParseAddress(note.Email)
-	if err == nil {
-		if domain, ok := newsletter.SuggestDomain(addr); ok {
-			v.Suggestion = addr.Local() + "@" + domain
-		}
-	}
-	v.Webmail = webmails(addr.Domain())
-	c.Response().Header().Set("Cache-Control", "no-store")
-	return s.page(c, http.StatusOK, "site/sent", templates.Page{Title: "받은편지함을 확인해 주세요", NoIndex: true, Private: true, Body: v})
-}
-
-func (s *server) readSentNote(c echo.Context) (sentNote, bool) {
-	raw, err := base64.RawURLEncoding.DecodeString(s.readCookie(c, sentCookie))
-	var n sentNote
-	if err != nil || json.Unmarshal(raw, &n) != nil || n.Email == "" || len(n.Email) > 320 {
-		return sentNote{}, false
-	}
-	return n, true
-}
-
-// webmails lists the inboxes of Korean readers, their own first.
-func webmails(domain string) []webmail {
-	all := []struct {
-		webmail
-		domains string
-	}{
-		{webmail{"네이버 메일", "https://mail.naver.com/", false}, "naver.com"},
-		{webmail{"지메일", "https://mail.google.com/", false}, "gmail.com"},
-		{webmail{"다음 메일", "https://mail.daum.net/", false}, "daum.net hanmail.net"},
-	}
-	var own, others []webmail
-	for _, m := range all {
-		if domain != "" && strings.Contains(" "+m.domains+" ", " "+domain+" ") {
-			m.Own = true
-			own = append(own, m.webmail)
-			continue
-		}
-		others = append(others, m.webmail)
-	}
-	return append(own, others...)
 }
 
 // stamp signs the moment at which a form is shown.

@@ -144,12 +144,95 @@ func TestATypoInTheDomainIsAskedAbout(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	b := h.browser()
-	b.post("/subscribe", signup("hong@naver.con")).must(t, 303)
-	b.get("/subscribe/sent").must(t, 200, "혹시 <bdi>hong@naver.com</bdi> 인가요?", "네, 이 주소로 다시 신청할게요", "아니요, 적은 주소가 맞아요", "https://mail.naver.com/")
-	b = h.browser()
+	b.get("/subscribe/sent").must(t, 200, "적어 주신 주소로")
+	timed := func(email string) url.Values {
+		v := signup(email)
+		v.Set("started", h.moment(b))
+		h.clock.add(2 * time.Second)
+		return v
+	}
+	mailed := func(email string) bool {
+		_, ok := h.newest(newsletter.NoticeConfirm, email)
+		return ok
+	}
+	form := timed("hong@naver.con")
+	form.Set("ad_consent", "on")
+	ask := b.post("/subscribe", form).must(t, 422, "혹시 <bdi>hong@naver.com</bdi> 인가요?", "그대로 보내기", `name="ad_consent"`, form.Get("started"))
+	if mailed("hong@naver.con") || len(ask.Cookies()) != 0 {
+		t.Fatal("a letter went to a mistyped address before anybody was asked")
+	}
+	form.Set("keep", "hong@naver.con")
+	b.post("/subscribe", form).must(t, 303)
+	if !mailed("hong@naver.con") {
+		t.Error("the address could not be kept")
+	}
+	form = timed("hong@naver.com") // the other button
+	b.post("/subscribe", form).must(t, 303)
+	b.get("/subscribe/sent").must(t, 200, "hong@naver.com", "https://mail.naver.com/").mustNot(t, "혹시")
+	if !mailed("hong@naver.com") {
+		t.Error("the suggestion could not be taken")
+	}
+	b.post("/subscribe", timed("hong@gamil.com")).must(t, 422, "hong@gmail.com") // another slip is asked about again
+	bad := timed("hong@naver.con")
+	bad.Del("consent")
+	b.post("/subscribe", bad).must(t, 422, "signup-consent").mustNot(t, "그대로 보내기") // faults come first
+	member := h.reader("reader@nate.con")
+	if member.ID == 0 {
+		t.Fatal("no reader")
+	}
+	known := b.post("/subscribe", timed("reader@nate.con")).must(t, 422)
+	unknown := b.post("/subscribe", timed("strange@nate.con")).must(t, 422)
+	if text(known) != strings.ReplaceAll(text(unknown), "strange@", "reader@") {
+		t.Error("the question tells who reads")
+	}
+
+	embedded := h.browser() // a form on another site cannot be shown again: its answer asks
+	embedded.post("/subscribe", signup("kim@naver.con")).must(t, 303)
+	embedded.get("/subscribe/sent").must(t, 200, "혹시 <bdi>kim@naver.com</bdi> 인가요?", "네, 이 주소로 다시 신청할게요", "아니요, 적은 주소가 맞아요")
+	j := b.do("POST", "/subscribe", strings.NewReader(`{"email":"lee@naver.con","consent":true,"age14":true}`), http.Header{"Content-Type": {"application/json"}})
+	if j.must(t, 202); strings.TrimSpace(j.text) != `{"hint":"lee@naver.com","status":"sent"}` {
+		t.Errorf("by JSON: %s", j.text)
+	}
+}
+
+// moment is the signed moment of the form on the first page.
+func (h *house) moment(b *browser) string {
+	h.t.Helper()
+	m := regexp.MustCompile(`name="started" value="([^"]+)"`).FindStringSubmatch(b.get("/").must(h.t, 200).text)
+	if m == nil {
+		h.t.Fatal("the form has no moment")
+	}
+	return m[1]
+}
+
+// text is a page without the moments in its forms.
+func text(a answer) string {
+	return regexp.MustCompile(`name="started" value="[^"]*"`).ReplaceAllString(a.text, "")
+}
+
+func TestTheSentPageHelps(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	b := h.browser()
 	b.post("/subscribe", signup("hong@naver.com")).must(t, 303)
-	b.get("/subscribe/sent").must(t, 200).mustNot(t, "혹시")
-	h.browser().get("/subscribe/sent").must(t, 200, "적어 주신 주소로")
+	b.get("/subscribe/sent").must(t, 200, "메일 다시 보내기", " disabled", "15분</span> 뒤에 다시 보낼 수 있어요", "고친 주소로 받기", "스팸함", "letter@example.com",
+		`class="button primary" href="https://mail.naver.com/"`, "https://mail.google.com/", "https://mail.daum.net/")
+	h.clock.add(14*time.Minute + 30*time.Second)
+	b.post("/subscribe", signup("hong@naver.com")).must(t, 303) // too early: no letter, and no new quarter of an hour
+	b.get("/subscribe/sent").must(t, 200, " disabled", "30초</span> 뒤에")
+	h.clock.add(30 * time.Second)
+	b.get("/subscribe/sent").must(t, 200, "메일 다시 보내기").mustNot(t, " disabled")
+	b.post("/subscribe", signup("hong@naver.com")).must(t, 303)
+	if n := h.count(newsletter.NoticeConfirm, "hong@naver.com"); n != 2 {
+		t.Errorf("%d letters, want 2", n)
+	}
+	b.post("/subscribe", signup("kim@naver.com")).must(t, 303) // a mended address at once
+	b.get("/subscribe/sent").must(t, 200, "kim@naver.com", "15분</span> 뒤에")
+	if n := h.count(newsletter.NoticeConfirm, "kim@naver.com"); n != 1 {
+		t.Errorf("%d letters to the mended address", n)
+	}
+	b.post("/subscribe", signup("hong@nаver.com")).must(t, 303) // a Cyrillic а (S43)
+	b.get("/subscribe/sent").must(t, 200, "xn--nver-53d.com").mustNot(t, `<bdi class="address">hong@nаver.com`)
 }
 
 // S28: scanners open links; only a button confirms, and once.
@@ -190,6 +273,21 @@ func TestAnExpiredConfirmationOffersANewOne(t *testing.T) {
 		t.Fatal("no new letter")
 	}
 	b.post(fresh, nil).must(t, 200, "구독이 시작됐어요")
+}
+
+// After seven days the sign-up is removed; its link leads to a new one.
+func TestALinkOutlivesItsSignUp(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	b := h.browser()
+	b.post("/subscribe", signup("late@example.com")).must(t, 303)
+	path := "/confirm/" + h.link(newsletter.NoticeConfirm, newsletter.PurposeConfirm, "late@example.com")
+	if err := h.svc.EraseReader(t.Context(), "test", h.subscriber("late@example.com").ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range []answer{b.get(path), b.post(path, nil), b.post(path+"/resend", nil)} {
+		a.must(t, 410, "다시 신청하기").mustNot(t, "l***@")
+	}
 }
 
 func oneClickMultipart(t *testing.T) (*bytes.Buffer, string) {

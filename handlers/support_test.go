@@ -230,11 +230,29 @@ func (h *house) newest(kind newsletter.NoticeKind, email string) (newsletter.Not
 		h.t.Fatal(err)
 	}
 	for _, n := range list {
-		if n.Email == email {
+		if n.Email == email && n.State != newsletter.Skipped {
 			return n, true
 		}
 	}
 	return newsletter.Notice{}, false
+}
+
+// count counts the letters of a kind that are owed to an address.
+func (h *house) count(kind newsletter.NoticeKind, email string) (n int) {
+	h.t.Helper()
+	err := h.store.View(h.t.Context(), func(tx newsletter.Tx) error {
+		list, err := tx.Notices(h.t.Context(), kind, 1000)
+		for _, l := range list {
+			if l.Email == email && l.State == newsletter.Queued {
+				n++
+			}
+		}
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return n
 }
 
 // link makes the token that the letter carries.

@@ -265,7 +265,7 @@ type ConfirmView struct {
 }
 
 // ConfirmView looks at a confirmation link and changes nothing: link scanners open it too.
-// Errors: NotFound for a forged token, Gone (code expired or used).
+// Errors: NotFound for a forged token, Gone (code expired, used or removed).
 func (s *Service) ConfirmView(ctx context.Context, token string) (ConfirmView, error) {
 	return get(ctx, s, func(tx Tx) (ConfirmView, error) {
 		_, sub, err := s.openGrant(ctx, tx, PurposeConfirm, GrantConfirm, token)
@@ -281,6 +281,9 @@ func (s *Service) openGrant(ctx context.Context, tx Tx, p Purpose, kind GrantKin
 		return Grant{}, Subscriber{}, err
 	}
 	g, err := tx.Grant(ctx, id)
+	if KindOf(err) == NotFound {
+		return Grant{}, Subscriber{}, errRemoved()
+	}
 	if err != nil {
 		return Grant{}, Subscriber{}, err
 	}
@@ -298,6 +301,11 @@ func (s *Service) openGrant(ctx context.Context, tx Tx, p Purpose, kind GrantKin
 		return g, sub, &Error{Kind: Gone, Code: "expired", Msg: "링크가 만료됐어요."} // asked for before they left
 	}
 	return g, sub, nil
+}
+
+// errRemoved answers a link of ours whose reader was erased, by themselves or after seven days without a confirmation.
+func errRemoved() error {
+	return &Error{Kind: Gone, Code: "removed", Msg: "신청 기록이 남아 있지 않아요. 다시 신청해 주세요."}
 }
 
 // Confirm makes the reader of a mailed link active: the second half of the double opt-in. It lifts a suppression, since
@@ -399,7 +407,8 @@ func (s *Service) welcomeBack(ctx context.Context, tx Tx, sub *Subscriber, ip st
 	return nil
 }
 
-// ResendConfirmation mails a new link to the reader of an expired one, within the limits. The answer tells nothing.
+// ResendConfirmation mails a new link to the reader of an expired one, within the limits. The answer tells nothing but that
+// the sign-up itself is gone (Gone, code removed), and that only to whoever has its letter.
 func (s *Service) ResendConfirmation(ctx context.Context, token, ip string) error {
 	now := s.opt.Now()
 	id, err := s.opt.Keys().Verify(PurposeConfirm, token, now)
@@ -428,7 +437,7 @@ func (s *Service) ResendConfirmation(ctx context.Context, token, ip string) erro
 		return s.confirmationFor(ctx, tx, sub, wish, now)
 	})
 	if KindOf(err) == NotFound {
-		return nil
+		return errRemoved()
 	}
 	s.opt.Wake()
 	return err

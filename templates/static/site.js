@@ -43,12 +43,29 @@ for (const b of document.querySelectorAll("[data-copy]")) {
   if (navigator.clipboard) {
     b.hidden = false;
     b.addEventListener("click", () => navigator.clipboard.writeText(b.dataset.copy).then(
-      () => { said.textContent = "링크를 복사했어요."; },
-      () => { said.textContent = "복사하지 못했어요. 주소창의 주소를 복사해 주세요."; }));
+      () => { said.textContent = "복사했어요."; },
+      () => { said.textContent = "복사하지 못했어요. 주소를 길게 눌러 복사해 주세요."; }));
   }
 }
 for (const b of document.querySelectorAll("[data-share]")) {
   if (!navigator.share) continue;
   b.hidden = false;
   b.addEventListener("click", () => navigator.share({ title: document.title, url: location.href }).catch(() => {}));
+}
+
+// A button that waits counts down and wakes by itself. Without scripts the page says when to load it again.
+for (const b of document.querySelectorAll("[data-until]")) {
+  const until = Date.parse(b.dataset.until);
+  const left = b.parentElement.querySelector("[data-wait]");
+  const tick = () => {
+    const s = Math.ceil((until - Date.now()) / 1000);
+    if (s <= 0) {
+      b.disabled = false;
+      left.parentElement.hidden = true;
+      return;
+    }
+    left.textContent = s < 60 ? s + "초" : Math.ceil(s / 60) + "분";
+    setTimeout(tick, s < 61 ? 1000 : 5000);
+  };
+  if (until > Date.now()) tick();
 }
