@@ -25,15 +25,23 @@ type feedItem struct {
 	at, updated                       time.Time
 }
 
-// feedItems are the newest articles in full, and when the last of them changed.
+// feedItems are the newest articles in full, of one tag on its feeds, and when the last of them changed. The house
+// comes with the feed's own name.
 func (s *server) feedItems(c echo.Context) (newsletter.House, []feedItem, time.Time, error) {
 	house, err := s.readHouse(c)
 	if err != nil {
 		return house, nil, time.Time{}, err
 	}
-	list, _, err := s.svc.Articles(c.Request().Context(), published(newsletter.ArticleFilter{Limit: feedSize}))
+	tag := param(c, "tag")
+	list, _, err := s.svc.Articles(c.Request().Context(), published(newsletter.ArticleFilter{Tag: tag, Limit: feedSize}))
 	if err != nil {
 		return house, nil, time.Time{}, err
+	}
+	if tag != "" {
+		if len(list) == 0 {
+			return house, nil, time.Time{}, &newsletter.Error{Kind: newsletter.NotFound, Msg: "이 태그를 단 글이 없어요."}
+		}
+		house.SiteName += " · #" + tag
 	}
 	var items []feedItem
 	var changed time.Time
@@ -54,6 +62,16 @@ func (s *server) feedItems(c echo.Context) (newsletter.House, []feedItem, time.T
 		}
 	}
 	return house, items, changed, nil
+}
+
+// feedURL is the address of the feed that is asked for, and homeURL that of the pages it tells of.
+func (s *server) feedURL(c echo.Context) string { return s.baseURL + c.Request().URL.EscapedPath() }
+
+func (s *server) homeURL(c echo.Context) string {
+	if tag := param(c, "tag"); tag != "" {
+		return s.baseURL + tagPath(tag)
+	}
+	return s.baseURL + "/"
 }
 
 // xmlSafe drops the characters that no XML document may carry.
@@ -118,8 +136,8 @@ func (s *server) rss(c echo.Context) error {
 		Version: "2.0", Content: "http://purl.org/rss/1.0/modules/content/",
 		DC: "http://purl.org/dc/elements/1.1/", Atom: "http://www.w3.org/2005/Atom",
 		Channel: channel{
-			Title: house.SiteName, Link: s.baseURL + "/", Description: house.Tagline, Language: "ko",
-			Self: rssLink{s.baseURL + "/feed.xml", "self", "application/rss+xml"},
+			Title: house.SiteName, Link: s.homeURL(c), Description: house.Tagline, Language: "ko",
+			Self: rssLink{s.feedURL(c), "self", "application/rss+xml"},
 		},
 	}
 	if !changed.IsZero() {
@@ -173,8 +191,8 @@ func (s *server) atom(c echo.Context) error {
 		Links   []atomLink  `xml:"link"`
 		Entries []atomEntry `xml:"entry"`
 	}{
-		Title: house.SiteName, Sub: house.Tagline, ID: s.baseURL + "/", Updated: changed.In(s.loc).Format(time.RFC3339),
-		Links: []atomLink{{s.baseURL + "/atom.xml", "self"}, {s.baseURL + "/", "alternate"}},
+		Title: house.SiteName, Sub: house.Tagline, ID: s.homeURL(c), Updated: changed.In(s.loc).Format(time.RFC3339),
+		Links: []atomLink{{s.feedURL(c), "self"}, {s.homeURL(c), "alternate"}},
 	}
 	for _, it := range items {
 		author := it.author
@@ -218,7 +236,7 @@ func (s *server) jsonFeed(c echo.Context) error {
 		Language    string  `json:"language"`
 		Items       []entry `json:"items"`
 	}{
-		"https://jsonfeed.org/version/1.1", house.SiteName, house.Tagline, s.baseURL + "/", s.baseURL + "/feed.json", "ko", []entry{},
+		"https://jsonfeed.org/version/1.1", house.SiteName, house.Tagline, s.homeURL(c), s.feedURL(c), "ko", []entry{},
 	}
 	for _, it := range items {
 		e := entry{

@@ -33,6 +33,8 @@ func articleCards(list []newsletter.Article) []articleCard {
 // articlePath keeps Hangul in addresses, percent-encoded (korea.md).
 func articlePath(slug string) string { return "/articles/" + url.PathEscape(slug) }
 
+func tagPath(tag string) string { return "/tags/" + url.PathEscape(tag) }
+
 const (
 	homeArticles = 6
 	pageSize     = 12
@@ -114,8 +116,12 @@ func (s *server) articleList(c echo.Context, f newsletter.ArticleFilter, v listV
 		}
 		v.More = c.Request().URL.EscapedPath() + "?" + next.Encode()
 	}
+	feed := ""
+	if v.Tag != "" {
+		feed = tagPath(v.Tag)
+	}
 	return s.page(c, http.StatusOK, "site/articles", templates.Page{
-		Title: v.Heading, Canonical: s.baseURL + c.Request().URL.EscapedPath(), NoIndex: v.Query != "" || f.Cursor != 0, Body: v,
+		Feed: feed, Title: v.Heading, Canonical: s.baseURL + c.Request().URL.EscapedPath(), NoIndex: v.Query != "" || f.Cursor != 0, Body: v,
 	})
 }
 

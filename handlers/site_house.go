@@ -106,7 +106,7 @@ func (s *server) sitemap(c echo.Context) error {
 		XMLName xml.Name  `xml:"http://www.sitemaps.org/schemas/sitemap/0.9 urlset"`
 		URLs    []siteURL `xml:"url"`
 	}{}
-	for _, p := range []string{"/", "/articles", "/issues", "/about", "/privacy"} {
+	for _, p := range []string{"/", "/articles", "/issues", "/subscribe", "/contact", "/about", "/privacy"} {
 		set.URLs = append(set.URLs, siteURL{Loc: s.baseURL + p})
 	}
 	f := published(newsletter.ArticleFilter{Limit: 200})

@@ -3,6 +3,7 @@ package handlers
 import (
 	"html/template"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,8 @@ func issueCards(list []newsletter.Issue) []issueCard {
 }
 
 func issuePath(n int) string { return "/issues/" + strconv.Itoa(n) }
+
+func itoa(n int) string { return strconv.Itoa(n) }
 
 func (s *server) issues(c echo.Context) error {
 	f := newsletter.IssueFilter{Public: true, Limit: 24}
@@ -182,6 +185,30 @@ func leadOf(body string) string {
 		n += len([]rune(para))
 	}
 	return strings.Join(lead, "\n\n")
+}
+
+type shareView struct {
+	Number           int
+	Title, Preheader string
+	URL, Path        string
+	Mail             string // a letter to a friend, to be finished by its writer
+}
+
+// shareIssue is what 친구에게 권하기 leads to: the address to pass on, by whatever way a friend is reached.
+func (s *server) shareIssue(c echo.Context) error {
+	n, err := issueNumber(c)
+	if err != nil {
+		return err
+	}
+	_, ed, err := s.svc.IssueEdition(c.Request().Context(), n)
+	if err != nil {
+		return err
+	}
+	v := shareView{Number: n, Title: ed.Snapshot.Subject, Preheader: ed.Snapshot.Preheader, URL: s.baseURL + issuePath(n), Path: issuePath(n)}
+	v.Mail = "mailto:?subject=" + url.PathEscape(v.Title) + "&body=" + url.PathEscape("읽어 보면 좋을 것 같아서 보내요.\n\n"+v.URL)
+	return s.page(c, http.StatusOK, "site/share", templates.Page{
+		Title: "친구에게 권하기", Description: v.Title, Canonical: v.URL, NoIndex: true, Body: v,
+	})
 }
 
 // letter is the issue as it was sent, in its own inline style, with nobody's personal links. It stands alone

@@ -86,13 +86,19 @@ func (l *logBuffer) String() string {
 
 func newHouse(t *testing.T, change ...func(*handlers.Options)) *house {
 	t.Helper()
+	return newHouseWith(t, nil, change...)
+}
+
+// newHouseWith changes what the service is made of, too.
+func newHouseWith(t *testing.T, inside func(*newsletter.Options), change ...func(*handlers.Options)) *house {
+	t.Helper()
 	h := &house{t: t, clock: &clock{t: dbtest.Start}, log: &logBuffer{}}
 	h.store = db.Store{DB: dbtest.New(t, dbtest.Now(h.clock.now))}
 	var err error
 	if h.keys, err = newsletter.NewKeyring([]string{"a secret of these tests only"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	h.svc, err = newsletter.NewService(t.Context(), newsletter.Options{
+	parts := newsletter.Options{
 		Store: h.store, Keys: func() newsletter.Keyring { return h.keys }, Now: h.clock.now,
 		House: newsletter.House{
 			SiteName: "테크잇슈", Tagline: "쉽고 친근한 IT 트렌드 레터", Author: "이재훈", AuthorLine: "IT 이야기를 씁니다.",
@@ -100,8 +106,11 @@ func newHouse(t *testing.T, change ...func(*handlers.Options)) *house {
 			Legal: newsletter.Legal{Name: "테크잇슈", Representative: "이재훈", Address: "서울", Phone: "02-000-0000", Email: "hello@example.com"},
 		},
 		Renderer: letters{}, Passwords: plainPasswords{},
-	})
-	if err != nil {
+	}
+	if inside != nil {
+		inside(&parts)
+	}
+	if h.svc, err = newsletter.NewService(t.Context(), parts); err != nil {
 		t.Fatal(err)
 	}
 	seoul, err := time.LoadLocation("Asia/Seoul")

@@ -23,6 +23,7 @@ type Page struct {
 	Description string
 	Path        string // of this page, for the navigation
 	Canonical   string // whole address, "" for none
+	Feed        string // path before /feed.xml of the page's own feed, "" for the house's
 	Image       string // whole address of a picture for shares, "" for none
 	Kind        string // OpenGraph type: website (default) or article
 	NoIndex     bool

@@ -50,7 +50,7 @@ for (const b of document.querySelectorAll("[data-copy]")) {
 for (const b of document.querySelectorAll("[data-share]")) {
   if (!navigator.share) continue;
   b.hidden = false;
-  b.addEventListener("click", () => navigator.share({ title: document.title, url: location.href }).catch(() => {}));
+  b.addEventListener("click", () => navigator.share({ title: b.dataset.shareTitle || document.title, url: b.dataset.shareUrl || location.href }).catch(() => {}));
 }
 
 // A button that waits counts down and wakes by itself. Without scripts the page says when to load it again.
@@ -69,3 +69,6 @@ for (const b of document.querySelectorAll("[data-until]")) {
   };
   if (until > Date.now()) tick();
 }
+
+// An address that is there to be copied is selected whole.
+for (const i of document.querySelectorAll("[data-select]")) i.addEventListener("focus", () => i.select());
