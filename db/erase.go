@@ -31,6 +31,7 @@ func (t *Tx) EraseSubscriber(ctx context.Context, id newsletter.SubscriberID, no
 		{`DELETE FROM grants WHERE subscriber_id = ?`, []any{id}},
 		{`DELETE FROM grants WHERE detail = ?`, []any{email}}, // somebody else's wish to move there
 		{`DELETE FROM events WHERE subscriber_id = ?`, []any{id}},
+		{`DELETE FROM leave_offers WHERE subscriber_id = ?`, []any{id}},
 		{`UPDATE suppressions SET email = '', evidence = '' WHERE addr_key = ?`, []any{s.AddrKey}},
 		{`UPDATE import_rejects SET value = '' WHERE LOWER(value) {{like}} ? ESCAPE '\'`, []any{contains(email)}},
 		{`UPDATE alerts SET text = REPLACE(text, ?, '(지운 주소)') WHERE text {{like}} ? ESCAPE '\'`, []any{email, contains(email)}}, // a server's words quoted

@@ -98,6 +98,11 @@ func replyLine(r newsletter.Reply) string {
 
 // follow writes what a result brings beyond the letter itself.
 func (t *Tx) follow(ctx context.Context, o newsletter.Settlement) error {
+	if o.State == newsletter.Failed && !o.Single {
+		if err := t.weigh(ctx, &o); err != nil {
+			return err
+		}
+	}
 	if o.Suppress != "" {
 		if err := t.suppressReader(ctx, o); err != nil {
 			return err
@@ -118,6 +123,34 @@ func (t *Tx) follow(ctx context.Context, o newsletter.Settlement) error {
 		return t.dropUnowed(ctx, newsletter.DeliveryID(o.ID), o.At)
 	}
 	return nil
+}
+
+// weigh asks what a refusal means together with those before it: some condemn an address only when they come again.
+func (t *Tx) weigh(ctx context.Context, o *newsletter.Settlement) error {
+	kind := newsletter.RefusalKind(o.Reply)
+	if kind == newsletter.BounceBlocked {
+		return nil
+	}
+	d, err := t.Delivery(ctx, newsletter.DeliveryID(o.ID))
+	if err != nil {
+		return err
+	}
+	if kind == newsletter.BounceHard || o.Suppress != "" {
+		_, err := t.CountFailure(ctx, d.Issue, newsletter.BounceHard, o.At)
+		return err
+	}
+	var id newsletter.SubscriberID
+	var email string
+	var key newsletter.AddressKey
+	err = t.queryRow(ctx, readerOfDelivery, o.ID).Scan(&id, &email, &key)
+	if newsletter.KindOf(err) == newsletter.NotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	o.Suppress, err = t.SuppressionFor(ctx, d, key)
+	return err
 }
 
 const readerOfDelivery = `

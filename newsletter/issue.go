@@ -185,7 +185,9 @@ type House struct {
 	ReplyTo    string `json:"reply_to"`
 	ListID     string `json:"list_id"`       // ASCII, e.g. letter.example.kr
 	Bounce     string `json:"bounce_domain"` // "" uses From as the envelope sender
-	Legal      Legal  `json:"legal"`
+	// MailLeave prints a mailto beside the link of List-Unsubscribe: set while something reads mail to the bounce domain.
+	MailLeave bool  `json:"mail_leave,omitempty"`
+	Legal     Legal `json:"legal"`
 }
 
 // IssueFilter selects issues for a list, highest number first.

@@ -22,6 +22,8 @@ type Options struct {
 	// SendingRefused says why no letter may leave (no SMTP, no https), nil when letters may.
 	SendingRefused   func() error
 	DefaultUncertain UncertainPolicy
+	// FeedbackWays names the ways by which bounces reach this house: listener, imap, ses, mailgun, postmark, sendgrid.
+	FeedbackWays []string
 	// Wake tells the queue that there is work; it must not block.
 	Wake func()
 }

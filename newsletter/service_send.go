@@ -358,6 +358,7 @@ func (s *Service) Advance(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("advance issue %d: %w", i.Number, err))
 		}
 	}
+	errs = append(errs, s.mailAlerts(ctx))
 	return errors.Join(errs...)
 }
 

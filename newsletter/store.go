@@ -29,6 +29,7 @@ type Tx interface {
 	ImportTx
 	OpinionTx
 	ProposalTx
+	FeedbackTx
 }
 
 // SubscriberTx keeps readers, their consents, grants and timeline.
