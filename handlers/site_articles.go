@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -52,15 +53,49 @@ func (s *server) home(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	issues, _, err := s.svc.Issues(ctx, newsletter.IssueFilter{Public: true, Limit: 3})
+	issues, _, err := s.svc.Issues(ctx, newsletter.IssueFilter{Public: true, Limit: 4})
 	if err != nil {
 		return err
 	}
+	v := homeView{Form: s.newSignup(), Articles: articleCards(list), Issues: issueCards(issues)}
+	if err := s.frontPage(ctx, &v); err != nil {
+		return err
+	}
 	c.Response().Header().Set("Cache-Control", "no-store") // the form's moment is this reader's
-	return s.page(c, http.StatusOK, "site/home", templates.Page{
-		Canonical: s.baseURL + "/",
-		Body:      map[string]any{"Form": s.newSignup(), "Articles": articleCards(list), "Issues": issueCards(issues)},
-	})
+	return s.page(c, http.StatusOK, "site/home", templates.Page{Canonical: s.baseURL + "/", Body: v})
+}
+
+// homeView is the front page: the newest issue above the fold, the older ones below.
+type homeView struct {
+	Form      signupView
+	Latest    *issueCard
+	Headlines []headline
+	Articles  []articleCard
+	Issues    []issueCard
+}
+
+// headline is a line of the newest round-up.
+type headline struct {
+	Number        int
+	Anchor, Title string
+}
+
+// frontHeadlines is how many lines of a round-up fit above the fold.
+const frontHeadlines = 4
+
+func (s *server) frontPage(ctx context.Context, v *homeView) error {
+	if len(v.Issues) == 0 {
+		return nil
+	}
+	v.Latest, v.Issues = &v.Issues[0], v.Issues[1:]
+	_, ed, err := s.svc.IssueEdition(ctx, v.Latest.Number)
+	if err != nil {
+		return err
+	}
+	for i, l := range ed.Snapshot.Links[:min(len(ed.Snapshot.Links), frontHeadlines)] {
+		v.Headlines = append(v.Headlines, headline{i + 1, "link-" + itoa(i+1), l.Title})
+	}
+	return nil
 }
 
 // listView is a page of cards, with the address of the next one.
@@ -147,7 +182,10 @@ type articleView struct {
 	Tags                               []string
 	Body                               template.HTML
 	URL                                string
+	Minutes                            int         // it takes to read
+	Contents                           []section   // of a long text
 	Carried                            []issueCard // issues it appeared in
+	Older                              *articleCard
 	Others                             []articleCard
 	Form                               signupView
 }
@@ -169,6 +207,10 @@ func (s *server) article(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	older, err := s.olderArticle(c, a)
+	if err != nil {
+		return err
+	}
 	others, err := s.otherArticles(c, a)
 	if err != nil {
 		return err
@@ -187,26 +229,13 @@ func (s *server) article(c echo.Context) error {
 	if v.Author == "" {
 		v.Author = house.Author
 	}
+	v.Minutes, v.Older = readingMinutes(a.Body), older
+	v.Body, v.Contents = contentsOf(body, a.Body)
 	if a.UpdatedAt.Sub(a.PublishedAt) > 24*time.Hour {
 		v.Updated = a.UpdatedAt
 	}
 	p := templates.Page{Title: a.Title, Description: a.Summary, Canonical: v.URL, Kind: "article", LinkedData: s.articleData(a, v, house), Body: v}
 	return s.write(c, http.StatusOK, "site/article", s.frame(c, p, house))
-}
-
-// otherArticles are three to read on with.
-func (s *server) otherArticles(c echo.Context, this newsletter.Article) ([]articleCard, error) {
-	list, _, err := s.svc.Articles(c.Request().Context(), published(newsletter.ArticleFilter{Limit: 4}))
-	if err != nil {
-		return nil, err
-	}
-	var others []newsletter.Article
-	for _, a := range list {
-		if a.ID != this.ID && len(others) < 3 {
-			others = append(others, a)
-		}
-	}
-	return articleCards(others), nil
 }
 
 // articleData is schema.org's Article, for search engines.

@@ -4,6 +4,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -116,6 +117,19 @@ func issueNumber(c echo.Context) (int, error) {
 	return n, nil
 }
 
+// mergeTags are the places of a letter where a reader's name goes, as the mailer knows them.
+var mergeTags = regexp.MustCompile(`\{이름(?:\|([^{}|]{0,40}))?\}|\$%name%\$`)
+
+// unnamed greets whoever reads the page: nobody in particular.
+func unnamed(text string) string {
+	return mergeTags.ReplaceAllStringFunc(text, func(tag string) string {
+		if m := mergeTags.FindStringSubmatch(tag); m[1] != "" {
+			return m[1]
+		}
+		return "독자"
+	})
+}
+
 // fill turns the frozen texts into HTML.
 func (v *issueView) fill(snap newsletter.Snapshot) (err error) {
 	for _, part := range []struct {
@@ -125,7 +139,7 @@ func (v *issueView) fill(snap newsletter.Snapshot) (err error) {
 		if part.text == "" {
 			continue
 		}
-		if *part.html, err = templates.Markdown(part.text); err != nil {
+		if *part.html, err = templates.Markdown(unnamed(part.text)); err != nil {
 			return err
 		}
 	}
@@ -133,7 +147,7 @@ func (v *issueView) fill(snap newsletter.Snapshot) (err error) {
 		v.Links = append(v.Links, linkCard{"link-" + strconv.Itoa(i+1), l.URL, l.Title, l.Source, l.Summary})
 	}
 	for _, a := range snap.Articles {
-		lead, err := templates.Markdown(leadOf(a.Body))
+		lead, err := templates.Markdown(unnamed(leadOf(a.Body)))
 		if err != nil {
 			return err
 		}
