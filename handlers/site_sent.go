@@ -20,6 +20,7 @@ type sentNote struct {
 	Email string `json:"e"`
 	Name  string `json:"n,omitempty"`
 	Ad    bool   `json:"a,omitempty"`
+	Kept  bool   `json:"k,omitempty"` // asked about the domain already
 	At    int64  `json:"t"`
 }
 
@@ -33,7 +34,7 @@ func (s *server) sent(c echo.Context, f signupView) error {
 	if wantsJSON(c) {
 		return c.JSON(http.StatusAccepted, map[string]string{"status": "sent"})
 	}
-	n := sentNote{f.Email, f.Name, f.Ad, s.now().Unix()}
+	n := sentNote{f.Email, f.Name, f.Ad, f.Kept, s.now().Unix()}
 	if last, ok := s.readSentNote(c); ok && last.Email == n.Email && s.now().Sub(time.Unix(last.At, 0)) < resendGap {
 		n.At = last.At // no second letter went: the waiting does not begin anew
 	}
@@ -71,7 +72,10 @@ func (s *server) subscribeSent(c echo.Context) error {
 	note, ok := s.readSentNote(c)
 	addr, err := newsletter.ParseAddress(note.Email)
 	if ok && err == nil {
-		v.Known, v.Email, v.Suggestion = true, addr.Local()+"@"+addr.DisplayDomain(), hintOf(note.Email)
+		v.Known, v.Email = true, addr.Local()+"@"+addr.DisplayDomain()
+		if !note.Kept { // nothing is asked twice
+			v.Suggestion = hintOf(note.Email)
+		}
 		v.Again = s.newSignup()
 		v.Again.ID, v.Again.Email, v.Again.Name, v.Again.Ad = "again", note.Email, note.Name, note.Ad
 		v.ResendAt = time.Unix(note.At, 0).Add(resendGap)

@@ -24,6 +24,7 @@ type signupView struct {
 	Email, Name        string
 	Consent, Ad, Age14 bool
 	Started            string // signed moment at which the form was shown
+	Kept               bool   // asked about the domain and answered: as it is
 	Faults             map[string]string
 	Summary            []faultLine
 }
@@ -60,6 +61,7 @@ func (s *server) subscribe(c echo.Context) error {
 		ID: "signup", Email: strings.TrimSpace(c.FormValue("email")), Name: strings.TrimSpace(c.FormValue("name")),
 		Consent: ticked(c, "consent"), Ad: ticked(c, "ad_consent"), Age14: ticked(c, "age14"), Started: c.FormValue("started"),
 	}
+	f.Kept = c.FormValue("keep") == f.Email
 	if c.FormValue(honeypot) != "" {
 		return s.sent(c, f) // a robot learns nothing either
 	}
@@ -73,7 +75,7 @@ func (s *server) subscribe(c echo.Context) error {
 	case took < minFill:
 		return s.refuseSignup(c, f, &newsletter.Error{Kind: newsletter.Invalid, Msg: "너무 빨리 보내졌어요. 구독하기를 한 번 더 눌러 주세요."})
 	}
-	if hint := hintOf(f.Email); hint != "" && wish.Form == newsletter.FormSite && wish.Check() == nil && c.FormValue("keep") != f.Email {
+	if hint := hintOf(f.Email); hint != "" && wish.Form == newsletter.FormSite && wish.Check() == nil && !f.Kept {
 		return s.askAboutDomain(c, f, hint)
 	}
 	err := s.svc.Subscribe(c.Request().Context(), wish)

@@ -166,7 +166,8 @@ func TestATypoInTheDomainIsAskedAbout(t *testing.T) {
 	if !mailed("hong@naver.con") {
 		t.Error("the address could not be kept")
 	}
-	form = timed("hong@naver.com") // the other button
+	b.get("/subscribe/sent").must(t, 200, "hong@naver.con").mustNot(t, "혹시") // nothing is asked twice
+	form = timed("hong@naver.com")                                           // the other button
 	b.post("/subscribe", form).must(t, 303)
 	b.get("/subscribe/sent").must(t, 200, "hong@naver.com", "https://mail.naver.com/").mustNot(t, "혹시")
 	if !mailed("hong@naver.com") {
