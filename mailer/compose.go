@@ -1,15 +1,14 @@
 package mailer
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"html"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"techissue/newsletter"
@@ -22,7 +21,9 @@ type Reader struct {
 	Name          string // "" gives each merge tag its default
 	Unsubscribe   string // whole URL
 	Preferences   string
+	Opinion       string    // ?v= follows
 	Consent       string    // who gets this and since when
+	Click, Open   string    // tokens; "" for a reader, or a letter, that is not counted
 	MessageID     string    // with angle brackets
 	Date          time.Time // the same on every attempt
 	BoundarySeed  string
@@ -30,95 +31,63 @@ type Reader struct {
 	SubjectPrefix string
 }
 
-// Prepared is an issue rendered once. Letter only substitutes, encodes and joins, so two renders of one letter are byte-identical.
+// Prepared is an issue rendered and encoded once. Letter only substitutes and joins, so two renders of one letter are
+// byte-identical. It does not change and may be used from several goroutines.
 type Prepared struct {
 	snap    newsletter.Snapshot
 	subject segments
-	text    segments
-	html    segments
-}
+	text    part
+	html    part
+	counted *part // html with counted links and the counting picture; nil when the issue is not tracked
 
-// segments is text cut at its marks: literal, mark, literal, …
-type segments struct {
-	literals []string
-	marks    []mark // one fewer than literals
-}
-
-type mark struct {
-	kind     markKind
-	fallback string // of a name
-}
-
-type markKind int
-
-const (
-	markName markKind = iota
-	markUnsubscribe
-	markPreferences
-	markConsent
-)
-
-// mergeTags are {이름|독자} with any default, {이름}, and the $%name%$ that letters of another service carry.
-var mergeTags = regexp.MustCompile(`\{이름(?:\|([^{}|]{0,40}))?\}|\$%name%\$`)
-
-// marker makes marks that survive Markdown, html/template and the inliner, and that nobody can write into an issue.
-type marker struct {
-	seed  string
-	marks []mark
-}
-
-func (m *marker) put(k mark) string {
-	m.marks = append(m.marks, k)
-	return "zq" + m.seed + "n" + strconv.Itoa(len(m.marks)-1) + "qz"
-}
-
-func (m *marker) names(s string) string {
-	return mergeTags.ReplaceAllStringFunc(s, func(tag string) string {
-		fallback := "독자"
-		if sub := mergeTags.FindStringSubmatch(tag); sub[1] != "" {
-			fallback = sub[1]
-		}
-		return m.put(mark{markName, fallback})
-	})
-}
-
-func (m *marker) cut(s string) segments {
-	var out segments
-	re := regexp.MustCompile("zq" + m.seed + "n([0-9]+)qz")
-	at := 0
-	for _, loc := range re.FindAllStringSubmatchIndex(s, -1) {
-		n, _ := strconv.Atoi(s[loc[2]:loc[3]])
-		out.literals = append(out.literals, s[at:loc[0]])
-		out.marks = append(out.marks, m.marks[n])
-		at = loc[1]
-	}
-	out.literals = append(out.literals, s[at:])
-	return out
-}
-
-func (s segments) join(value func(mark) string) string {
-	var b strings.Builder
-	for n, lit := range s.literals {
-		b.WriteString(lit)
-		if n < len(s.marks) {
-			b.WriteString(value(s.marks[n]))
-		}
-	}
-	return b.String()
+	from, replyTo string // encoded
+	fixed         string // the subject's header where no name stands in it
+	feedback      string
 }
 
 // Prepare renders a snapshot for all its readers. date is the one the letter shows, in the house's place.
 func Prepare(m *templates.Mails, s newsletter.Snapshot, date time.Time) (*Prepared, error) {
-	k := &marker{seed: newsletter.Random(8)}
+	k := newMarker()
+	view := letterView(k, s, date)
+	htmlPart, text, err := m.Issue(view)
+	if err != nil {
+		return nil, fmt.Errorf("issue %d: %w", s.Number, err)
+	}
+	p := &Prepared{
+		snap: s, subject: k.cut(view.Subject), text: newPart(k.cut(text)), html: newPart(k.cut(htmlPart)),
+		feedback: fmt.Sprintf("%d:issue:%s", s.Number, s.House.ListID),
+	}
+	if s.Tracking {
+		counted := newPart(k.cut(countLinks(k, htmlPart, s)))
+		p.counted = &counted
+	}
+	if p.from, err = mailbox(s.House.FromName, s.House.From); err != nil {
+		return nil, err
+	}
+	if s.House.ReplyTo != "" {
+		if p.replyTo, err = mailbox("", s.House.ReplyTo); err != nil {
+			return nil, err
+		}
+	}
+	if len(p.subject.marks) == 0 {
+		if p.fixed, err = encoded("Subject", p.subject.literals[0]); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// letterView is a snapshot as the templates want it, marks standing where readers differ.
+func letterView(k *marker, s newsletter.Snapshot, date time.Time) templates.IssueLetter {
 	base := s.House.BaseURL
 	issueURL := fmt.Sprintf("%s/issues/%d", base, s.Number)
 	l := templates.IssueLetter{
 		Number: s.Number, Date: newsletter.DateLong(date, date.Location()), Subject: k.names(s.Subject),
 		Heading: k.names(strings.TrimSpace(strings.TrimPrefix(s.Subject, newsletter.AdLabel))), Preheader: k.names(s.Preheader),
-		SiteName: s.House.SiteName, Author: s.House.Author, AuthorLine: s.House.AuthorLine,
+		SiteName: s.House.SiteName, Author: s.House.Author, AuthorLine: s.House.AuthorLine, BaseURL: base,
 		Intro: k.names(s.Intro), Outro: k.names(s.Outro), Sponsor: k.names(s.Sponsor), LegalLine: s.House.Legal.Line(),
-		Consent: k.put(mark{kind: markConsent}), WebURL: issueURL + "/letter", HomeURL: base + "/",
-		UnsubscribeURL: k.put(mark{kind: markUnsubscribe}), PreferencesURL: k.put(mark{kind: markPreferences}), PrivacyURL: base + "/privacy",
+		Consent: k.put(mark{kind: markConsent}), WebURL: issueURL + "/letter", ShareURL: issueURL + "/share", PrivacyURL: base + "/privacy",
+		UnsubscribeURL: k.put(mark{kind: markUnsubscribe}), PreferencesURL: k.put(mark{kind: markPreferences}), OpinionURL: k.put(mark{kind: markOpinion}),
 	}
 	for _, link := range s.Links {
 		title := link.Title
@@ -130,76 +99,109 @@ func Prepare(m *templates.Mails, s newsletter.Snapshot, date time.Time) (*Prepar
 	for _, a := range s.Articles {
 		l.Articles = append(l.Articles, templates.LetterArticle{Title: a.Title, URL: base + "/articles/" + url.PathEscape(a.Slug), Body: k.names(a.Body)})
 	}
-	html, text, err := m.Issue(l)
-	if err != nil {
-		return nil, fmt.Errorf("issue %d: %w", s.Number, err)
-	}
-	return &Prepared{snap: s, subject: k.cut(l.Subject), text: k.cut(text), html: k.cut(html)}, nil
+	return l
 }
 
-// Parts gives both parts as one reader gets them.
+// Parts gives both parts as one reader gets them; nothing in them is counted.
 func (p *Prepared) Parts(r Reader) (htmlPart, text string) {
-	plain := func(k mark) string {
-		switch k.kind {
-		case markUnsubscribe:
-			return r.Unsubscribe
-		case markPreferences:
-			return r.Preferences
-		case markConsent:
-			return r.Consent
-		}
-		if r.Name == "" {
-			return k.fallback
-		}
-		return r.Name
-	}
-	return p.html.join(func(k mark) string { return html.EscapeString(plain(k)) }), p.text.join(plain)
+	return p.html.join(r.html()), p.text.join(r.plain)
 }
+
+// plain is what stands at a mark.
+func (r *Reader) plain(k mark) string {
+	switch k.kind {
+	case markUnsubscribe:
+		return r.Unsubscribe
+	case markPreferences:
+		return r.Preferences
+	case markOpinion:
+		return r.Opinion
+	case markConsent:
+		return r.Consent
+	case markClick:
+		return r.Click
+	case markOpen:
+		return r.Open
+	}
+	if r.Name == "" {
+		return k.fallback
+	}
+	return r.Name
+}
+
+// html is the same, escaped.
+func (r *Reader) html() func(mark) string {
+	e := *r
+	for _, s := range []*string{&e.Name, &e.Unsubscribe, &e.Preferences, &e.Opinion, &e.Consent} {
+		*s = html.EscapeString(*s)
+	}
+	return func(k mark) string {
+		if k.kind == markName && e.Name == "" {
+			return html.EscapeString(k.fallback)
+		}
+		return e.plain(k)
+	}
+}
+
+// scratches hold the few bytes that are encoded anew for each reader.
+var scratches = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
 
 // Letter writes the whole letter of one reader: RFC 5322 with CRLF, 7-bit.
-func (p *Prepared) Letter(r Reader) ([]byte, error) {
-	house := p.snap.House
-	from, err := mailbox(house.FromName, house.From)
+func (p *Prepared) Letter(r Reader) ([]byte, error) { return p.appendLetter(nil, r) }
+
+func (p *Prepared) appendLetter(to []byte, r Reader) ([]byte, error) {
+	h, err := p.headers(&r)
 	if err != nil {
 		return nil, err
 	}
+	body := &p.html
+	if p.counted != nil && r.Click != "" {
+		body = p.counted
+	}
+	if need := p.text.size + body.size + 100*len(body.marks) + 4096; cap(to) < need {
+		to = make([]byte, 0, need)
+	}
+	scratch := scratches.Get().(*[]byte)
+	defer scratches.Put(scratch)
+	b := boundary(r.BoundarySeed)
+	to = appendHead(to, h, b)
+	to = p.text.encode(appendPartHead(to, b, "text/plain"), *scratch, r.plain)
+	to = body.encode(appendPartHead(to, b, "text/html"), *scratch, r.html())
+	return appendEnd(to, b), nil
+}
+
+func (p *Prepared) headers(r *Reader) ([]header, error) {
 	to, err := mailbox(r.Name, r.Email)
 	if err != nil {
 		return nil, err
 	}
-	subject, err := encoded("Subject", r.SubjectPrefix+p.subject.join(func(k mark) string {
-		if r.Name == "" {
-			return k.fallback
-		}
-		return r.Name
-	}))
-	if err != nil {
-		return nil, err
-	}
-	h := []header{{"From", from}, {"To", to}, {"Subject", subject}, {"Date", mailDate(r.Date)}, {"Message-ID", r.MessageID}}
-	if house.ReplyTo != "" {
-		reply, err := mailbox("", house.ReplyTo)
-		if err != nil {
+	subject := p.fixed
+	if subject == "" || r.SubjectPrefix != "" {
+		if subject, err = encoded("Subject", r.SubjectPrefix+p.subject.join(r.plain)); err != nil {
 			return nil, err
 		}
-		h = append(h, header{"Reply-To", reply})
+	}
+	h := make([]header, 0, 12)
+	h = append(h, header{"From", p.from}, header{"To", to}, header{"Subject", subject}, header{"Date", mailDate(r.Date)}, header{"Message-ID", r.MessageID})
+	if p.replyTo != "" {
+		h = append(h, header{"Reply-To", p.replyTo})
 	}
 	if !r.WithoutOptOut {
 		h = append(h,
-			header{"List-Id", "<" + house.ListID + ">"},
+			header{"List-Id", "<" + p.snap.House.ListID + ">"},
 			header{"List-Unsubscribe", "<" + r.Unsubscribe + ">"},
 			header{"List-Unsubscribe-Post", "List-Unsubscribe=One-Click"},
 			header{"Precedence", "bulk"},
-			header{"Feedback-ID", fmt.Sprintf("%d:issue:%s", p.snap.Number, house.ListID)})
+			header{"Feedback-ID", p.feedback})
 	}
-	htmlPart, text := p.Parts(r)
-	m := message{headers: h, boundary: boundary(r.BoundarySeed), text: []byte(text), html: []byte(htmlPart)}
-	return m.bytes(), nil
+	return h, nil
 }
 
 // boundary is derived, since a letter tried again must have the same bytes. base64 never holds a hyphen, so it cannot occur in a part.
 func boundary(seed string) string {
-	mac := hmac.New(sha256.New, []byte("techissue boundary"))
-	mac.Write([]byte(seed))
-	return "----" + hex.EncodeToString(mac.Sum(nil)[:16])
+	sum := sha256.Sum256([]byte("techissue boundary " + seed))
+	return "----" + hex.EncodeToString(sum[:16])
 }
+
+// deliverySeed names a delivery's boundary.
+func deliverySeed(id int64) string { return "d" + strconv.FormatInt(id, 10) }

@@ -24,8 +24,12 @@ type DKIM struct {
 	algorithm        string
 }
 
-// signedHeaders are those whose change would mislead a reader or a provider. RFC 8058 §4 wants both List-Unsubscribe ones.
-var signedHeaders = []string{"From", "To", "Subject", "Date", "Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post"}
+// signedHeaders are all that a letter of ours carries, so that none can be changed or replayed under another one. RFC 8058 §4 wants
+// both List-Unsubscribe ones.
+var signedHeaders = []string{
+	"From", "To", "Subject", "Date", "Message-ID", "Reply-To", "List-Id", "List-Unsubscribe", "List-Unsubscribe-Post", "Precedence",
+	"Feedback-ID", "Auto-Submitted", "MIME-Version", "Content-Type",
+}
 
 // NewDKIM reads a private key in PEM: RSA of at least 1024 bits (2048 is what providers want) or Ed25519.
 func NewDKIM(domain, selector string, keyPEM []byte) (*DKIM, error) {
@@ -125,6 +129,9 @@ func relaxed(name, value string) string {
 
 // relaxedBody is RFC 6376 §3.4.4: no space at line ends, runs to one, no empty lines at the end.
 func relaxedBody(body []byte) []byte {
+	if canonical(body) {
+		return body
+	}
 	var b bytes.Buffer
 	b.Grow(len(body))
 	empty := 0
@@ -141,6 +148,16 @@ func relaxedBody(body []byte) []byte {
 		b.WriteString("\r\n")
 	}
 	return b.Bytes()
+}
+
+// canonical tells that relaxing would change nothing, as in every letter of ours: two parts in base64.
+func canonical(body []byte) bool {
+	for _, loose := range []string{"\t", "  ", " \r\n"} {
+		if bytes.Contains(body, []byte(loose)) {
+			return false
+		}
+	}
+	return bytes.HasSuffix(body, []byte("\r\n")) && !bytes.HasSuffix(body, []byte("\r\n\r\n")) && len(body) > len("\r\n")
 }
 
 func squeeze(line []byte) []byte {

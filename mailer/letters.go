@@ -3,8 +3,10 @@ package mailer
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"techissue/newsletter"
@@ -21,8 +23,9 @@ type Letters struct {
 	DKIM     *DKIM // nil: unsigned
 	Now      func() time.Time
 
-	mu       sync.Mutex
-	prepared map[editionKey]*Prepared
+	// Readers of the map are many and never wait; it is copied when an edition is added.
+	prepared  atomic.Pointer[map[editionKey]*Prepared]
+	preparing sync.Mutex
 }
 
 var _ newsletter.Renderer = (*Letters)(nil)
@@ -30,20 +33,42 @@ var _ newsletter.Renderer = (*Letters)(nil)
 // prepare renders an edition once; a house sends one or two at a time.
 func (l *Letters) prepare(e newsletter.Edition, date time.Time) (*Prepared, error) {
 	key := editionKey{e.Issue, e.Number}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if p := l.prepared[key]; p != nil {
+	if p := l.known(key); p != nil {
+		return p, nil
+	}
+	l.preparing.Lock()
+	defer l.preparing.Unlock()
+	if p := l.known(key); p != nil {
 		return p, nil
 	}
 	p, err := Prepare(l.Mails, e.Snapshot, date.In(l.Location))
 	if err != nil {
 		return nil, err
 	}
-	if l.prepared == nil || len(l.prepared) > 4 {
-		l.prepared = map[editionKey]*Prepared{}
+	next := map[editionKey]*Prepared{key: p}
+	if old := l.prepared.Load(); old != nil && len(*old) < 4 {
+		maps.Copy(next, *old)
 	}
-	l.prepared[key] = p
+	l.prepared.Store(&next)
 	return p, nil
+}
+
+func (l *Letters) known(key editionKey) *Prepared {
+	if m := l.prepared.Load(); m != nil {
+		return (*m)[key]
+	}
+	return nil
+}
+
+// buffers are letters that were sent: their bytes are used again. One that is never given back is the collector's.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// Release gives the letter's bytes back to be written over. It may be called once, when nothing reads Data any more, or never.
+func (l Letter) Release() {
+	if l.buffer != nil {
+		*l.buffer = l.Data
+		buffers.Put(l.buffer)
+	}
 }
 
 // ComposeDelivery writes one reader's letter of an edition. All that could differ between two attempts is derived from the
@@ -53,15 +78,24 @@ func (l *Letters) ComposeDelivery(_ context.Context, c newsletter.Claimed, e new
 	if err != nil {
 		return Letter{}, err
 	}
-	keys, house, keyID := l.Keys(), e.Snapshot.House, e.Snapshot.KeyID
-	data, err := p.Letter(Reader{
+	keys, house, keyID := l.Keys(), &p.snap.House, p.snap.KeyID
+	sign := func(purpose newsletter.Purpose, id int64) string {
+		return keys.SignWith(keyID, purpose, id, time.Time{})
+	}
+	r := Reader{
 		Email: c.Email, Name: c.Name,
-		Unsubscribe: house.BaseURL + "/u/" + keys.SignWith(keyID, newsletter.PurposeUnsubscribe, int64(c.Subscriber), time.Time{}),
-		Preferences: house.BaseURL + "/me/" + keys.SignWith(keyID, newsletter.PurposePreferences, int64(c.Subscriber), time.Time{}),
+		Unsubscribe: house.BaseURL + "/u/" + sign(newsletter.PurposeUnsubscribe, int64(c.Subscriber)),
+		Preferences: house.BaseURL + "/me/" + sign(newsletter.PurposePreferences, int64(c.Subscriber)),
+		Opinion:     house.BaseURL + "/f/" + sign(newsletter.PurposeOpinion, c.ID),
 		Consent:     l.consent(c.ConsentAt),
 		MessageID:   keys.MessageID(int64(c.Issue), c.ID, keyID, house.ListID),
-		Date:        c.PreparedAt.In(l.Location), BoundarySeed: fmt.Sprintf("d%d", c.ID),
-	})
+		Date:        c.PreparedAt.In(l.Location), BoundarySeed: deliverySeed(c.ID),
+	}
+	if p.counted != nil && !c.NoTracking {
+		r.Click, r.Open = sign(newsletter.PurposeClick, c.ID), sign(newsletter.PurposeOpen, c.ID)
+	}
+	buffer := buffers.Get().(*[]byte)
+	data, err := p.appendLetter((*buffer)[:0], r)
 	if err != nil {
 		return Letter{}, err
 	}
@@ -72,7 +106,7 @@ func (l *Letters) ComposeDelivery(_ context.Context, c newsletter.Claimed, e new
 	if house.Bounce != "" {
 		from = keys.BounceAddress(c.ID, house.Bounce)
 	}
-	return Letter{From: from, To: c.Email, Data: data}, nil
+	return Letter{From: from, To: c.Email, Data: data, buffer: buffer}, nil
 }
 
 func (l *Letters) consent(at time.Time) string {
@@ -95,13 +129,17 @@ func (l *Letters) RenderIssue(s newsletter.Snapshot, name string) (htmlPart, tex
 	if err != nil {
 		return "", "", err
 	}
-	htmlPart, text = p.Parts(l.stranger(s.House, name))
+	htmlPart, text = p.Parts(l.stranger(s, name))
 	return htmlPart, text, nil
 }
 
 // stranger is a reader with no links of their own.
-func (l *Letters) stranger(h newsletter.House, name string) Reader {
-	return Reader{Name: name, Unsubscribe: h.BaseURL + "/me", Preferences: h.BaseURL + "/me", Consent: l.consent(time.Time{})}
+func (l *Letters) stranger(s newsletter.Snapshot, name string) Reader {
+	base := s.House.BaseURL
+	return Reader{
+		Name: name, Unsubscribe: base + "/me", Preferences: base + "/me", Opinion: fmt.Sprintf("%s/issues/%d", base, s.Number),
+		Consent: l.consent(time.Time{}),
+	}
 }
 
 // ComposeNotice writes a single letter.
@@ -163,7 +201,7 @@ func (l *Letters) composeTest(ctx context.Context, n newsletter.Notice) (Letter,
 	if err != nil {
 		return Letter{}, err
 	}
-	r := l.stranger(snap.House, n.Payload.Name)
+	r := l.stranger(snap, n.Payload.Name)
 	r.Email, r.SubjectPrefix, r.WithoutOptOut = n.Email, "[테스트] ", true
 	r.MessageID, r.Date = l.Keys().MessageID(int64(issue.ID), -int64(n.ID), "", snap.House.ListID), n.CreatedAt.In(l.Location)
 	r.BoundarySeed = fmt.Sprintf("n%d", n.ID)

@@ -1,8 +1,6 @@
 package mailer
 
 import (
-	"bytes"
-	"encoding/base64"
 	"fmt"
 	"mime"
 	"strings"
@@ -59,39 +57,29 @@ func mailDate(t time.Time) string { return t.Format("Mon, 02 Jan 2006 15:04:05 -
 
 // bytes writes the letter. Both parts are base64: quoted-printable triples Korean text.
 func (m message) bytes() []byte {
-	var b bytes.Buffer
-	b.Grow(len(m.text)*3/2 + len(m.html)*3/2 + 2048)
-	for _, h := range m.headers {
-		if !strings.HasPrefix(h.value, "\r\n") {
-			h.value = " " + h.value
-		}
-		b.WriteString(h.name + ":" + h.value + "\r\n")
-	}
-	b.WriteString("MIME-Version: 1.0\r\n")
-	b.WriteString("Content-Type: multipart/alternative;\r\n boundary=\"" + m.boundary + "\"\r\n\r\n")
-	for _, part := range []struct {
-		kind string
-		body []byte
-	}{{"text/plain", m.text}, {"text/html", m.html}} {
-		b.WriteString("--" + m.boundary + "\r\n")
-		b.WriteString("Content-Type: " + part.kind + "; charset=utf-8\r\n")
-		b.WriteString("Content-Transfer-Encoding: base64\r\n\r\n")
-		writeBase64(&b, part.body)
-	}
-	b.WriteString("--" + m.boundary + "--\r\n")
-	return b.Bytes()
+	b := appendHead(make([]byte, 0, (len(m.text)+len(m.html))*3/2+2048), m.headers, m.boundary)
+	b = appendBase64(appendPartHead(b, m.boundary, "text/plain"), m.text)
+	b = appendBase64(appendPartHead(b, m.boundary, "text/html"), m.html)
+	return appendEnd(b, m.boundary)
 }
 
-// base64Line is 57 bytes of content: 76 characters on the wire (RFC 2045 §6.8).
-const base64Line = 57
-
-func writeBase64(b *bytes.Buffer, body []byte) {
-	var line [76]byte
-	for len(body) > 0 {
-		n := min(len(body), base64Line)
-		base64.StdEncoding.Encode(line[:], body[:n])
-		b.Write(line[:base64.StdEncoding.EncodedLen(n)])
-		b.WriteString("\r\n")
-		body = body[n:]
+func appendHead(to []byte, headers []header, boundary string) []byte {
+	for _, h := range headers {
+		to = append(append(to, h.name...), ':')
+		if !strings.HasPrefix(h.value, "\r\n") {
+			to = append(to, ' ')
+		}
+		to = append(append(to, h.value...), "\r\n"...)
 	}
+	to = append(to, "MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary=\""...)
+	return append(append(to, boundary...), "\"\r\n\r\n"...)
+}
+
+func appendPartHead(to []byte, boundary, kind string) []byte {
+	to = append(append(append(to, "--"...), boundary...), "\r\nContent-Type: "...)
+	return append(append(to, kind...), "; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"...)
+}
+
+func appendEnd(to []byte, boundary string) []byte {
+	return append(append(append(to, "--"...), boundary...), "--\r\n"...)
 }

@@ -17,6 +17,8 @@ type Letter struct {
 	From string // envelope sender; "" is the null sender
 	To   string
 	Data []byte // headers and body as 7-bit lines that end in CRLF, dots not doubled
+
+	buffer *[]byte // where Data came from: Release
 }
 
 // Result is all there is to know of one attempt.

@@ -44,7 +44,7 @@ func (k Keyring) IsMessageID(messageID string, issueID, deliveryID int64) bool {
 		return false
 	}
 	for _, key := range k.keys {
-		if s := key.derive[PurposeMessage]; s != nil && equal(mac, seal(s, strconv.FormatInt(deliveryID, 10))[:20]) {
+		if s := key.derive[PurposeMessage]; s != nil && s.sealed(strconv.FormatInt(deliveryID, 10), mac) {
 			return true
 		}
 	}

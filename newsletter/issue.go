@@ -139,6 +139,14 @@ type Snapshot struct {
 	Tracking bool              `json:"tracking"`
 	House    House             `json:"house"`
 	KeyID    string            `json:"key_id"` // the key that derives Message-IDs and tokens
+	// TrackedLinks are the counted addresses of a tracked issue, as stored when the edition was made.
+	TrackedLinks []TrackedLink `json:"tracked_links,omitempty"`
+}
+
+// TrackedLink is an address that a counted link of its issue may lead to.
+type TrackedLink struct {
+	ID  int64  `json:"id"`
+	URL string `json:"url"`
 }
 
 // SnapshotArticle is an article as it stood when the edition was made.

@@ -7,10 +7,12 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base32"
+	"hash"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -39,9 +41,9 @@ var purposes = []Purpose{
 	PurposePreview, PurposeSetup, PurposeReset, PurposeOpen, PurposeClick, PurposeMessage,
 }
 
-// Keys of these purposes outlive their secret: a reader may click 수신거부 years later, and a letter tried
-// again must keep its Message-ID. The rest ends with the secret, which may have been taken out because it leaked.
-var lasting = []Purpose{PurposeUnsubscribe, PurposePreferences, PurposeMessage}
+// Keys of these purposes outlive their secret: a reader may click 수신거부 years later, a counted link must still lead where it
+// led, and a letter tried again must keep its Message-ID. The rest ends with the secret, which may have been taken out because it leaked.
+var lasting = []Purpose{PurposeUnsubscribe, PurposePreferences, PurposeClick, PurposeMessage}
 
 // TokenKey is a derived key kept in the store, from which the secret cannot be computed.
 type TokenKey struct {
@@ -59,7 +61,7 @@ type Keyring struct{ keys []ringKey }
 type ringKey struct {
 	id     string
 	live   bool
-	derive map[Purpose][]byte
+	derive map[Purpose]*sealer
 }
 
 // base32 in lower case survives mail systems that fold the case of an envelope or of a link.
@@ -81,10 +83,10 @@ func NewKeyring(secrets []string, stored []TokenKey) (Keyring, error) {
 		if s == "" {
 			return Keyring{}, invalid("TECHISSUE_SECRET", "비밀값이 비어 있어요.")
 		}
-		key := ringKey{live: true, derive: make(map[Purpose][]byte, len(purposes))}
+		key := ringKey{live: true, derive: make(map[Purpose]*sealer, len(purposes))}
 		key.id = lower32.EncodeToString(subkey(s, "key id"))[:keyIDLen]
 		for _, p := range purposes {
-			key.derive[p] = subkey(s, "token "+string(p))
+			key.derive[p] = newSealer(subkey(s, "token "+string(p)))
 		}
 		k.keys = append(k.keys, key)
 	}
@@ -93,7 +95,7 @@ func NewKeyring(secrets []string, stored []TokenKey) (Keyring, error) {
 	}
 	for _, t := range stored {
 		if slices.Contains(lasting, t.Purpose) && len(t.Key) > 0 {
-			k.keys = append(k.keys, ringKey{id: t.ID, derive: map[Purpose][]byte{t.Purpose: t.Key}})
+			k.keys = append(k.keys, ringKey{id: t.ID, derive: map[Purpose]*sealer{t.Purpose: newSealer(t.Key)}})
 		}
 	}
 	return k, nil
@@ -124,7 +126,7 @@ func (k Keyring) DerivedKeys() []TokenKey {
 			continue
 		}
 		for _, p := range lasting {
-			out = append(out, TokenKey{ID: key.id, Purpose: p, Key: slices.Clone(key.derive[p])})
+			out = append(out, TokenKey{ID: key.id, Purpose: p, Key: slices.Clone(key.derive[p].key)})
 		}
 	}
 	return out
@@ -154,12 +156,16 @@ func (k Keyring) SignWith(keyID string, p Purpose, id int64, expires time.Time) 
 }
 
 func (key ringKey) sign(p Purpose, id int64, expires time.Time) string {
-	until := "0"
-	if !expires.IsZero() {
-		until = strconv.FormatInt(max(expires.Unix(), 1), 36)
+	b := append(make([]byte, 0, 64), key.id...)
+	b = strconv.AppendUint(append(b, '-'), uint64(id), 36)
+	b = append(b, '-')
+	if expires.IsZero() {
+		b = append(b, '0')
+	} else {
+		b = strconv.AppendInt(b, max(expires.Unix(), 1), 36)
 	}
-	body := key.id + "-" + strconv.FormatUint(uint64(id), 36) + "-" + until
-	return body + "-" + seal(key.derive[p], body)[:macLen]
+	mac := key.derive[p].seal(b)
+	return string(append(append(b, '-'), mac[:macLen]...))
 }
 
 // Verify returns what the token names. A NotFound error covers the malformed, the forged and those for another
@@ -193,7 +199,7 @@ func (k Keyring) Verify(p Purpose, token string, now time.Time) (id int64, err e
 func (k Keyring) verifies(p Purpose, keyID, body, mac string) bool {
 	for _, key := range k.keys { // ids may collide: every key of that id has its say
 		secret := key.derive[p]
-		if key.id == keyID && secret != nil && equal(mac, seal(secret, body)[:macLen]) {
+		if key.id == keyID && secret != nil && secret.sealed(body, mac) {
 			return true
 		}
 	}
@@ -225,8 +231,9 @@ func (k Keyring) ParseNoticeBounceAddress(addr string) (id int64, err error) {
 }
 
 func (k Keyring) verp(kind string, id int64, domain string) string {
-	body := kind + "+" + strconv.FormatUint(uint64(id), 36)
-	return body + "." + seal(k.keys[0].derive[PurposeBounce], body)[:bounceLen] + "@" + strings.ToLower(domain)
+	body := strconv.AppendUint([]byte(kind+"+"), uint64(id), 36)
+	mac := k.keys[0].derive[PurposeBounce].seal(body)
+	return string(body) + "." + string(mac[:bounceLen]) + "@" + strings.ToLower(domain)
 }
 
 func (k Keyring) parseVERP(kind, addr string) (int64, error) {
@@ -238,7 +245,7 @@ func (k Keyring) parseVERP(kind, addr string) (int64, error) {
 		return 0, badBounce()
 	}
 	for _, key := range k.keys { // the format has no room for a key id
-		if key.live && equal(mac, seal(key.derive[PurposeBounce], body)[:bounceLen]) {
+		if key.live && key.derive[PurposeBounce].sealed(body, mac) {
 			n, err := strconv.ParseUint(number, 36, 64)
 			if err != nil || n > math.MaxInt64 {
 				return 0, badBounce()
@@ -265,8 +272,8 @@ func (k Keyring) MessageID(issueID, deliveryID int64, keyID, listDomain string) 
 			break
 		}
 	}
-	mac := seal(secret, strconv.FormatInt(deliveryID, 10))[:20]
-	return "<" + strconv.FormatInt(issueID, 10) + "." + mac + "@" + strings.ToLower(listDomain) + ">"
+	mac := secret.seal(strconv.AppendInt(nil, deliveryID, 10))
+	return "<" + strconv.FormatInt(issueID, 10) + "." + string(mac[:20]) + "@" + strings.ToLower(listDomain) + ">"
 }
 
 // Random returns n bytes of the system's randomness as lower-case base32, for session tokens, API keys and
@@ -277,10 +284,36 @@ func Random(n int) string {
 	return lower32.EncodeToString(b)
 }
 
-func seal(key []byte, text string) string {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(text))
-	return lower32.EncodeToString(mac.Sum(nil))
+// sealer computes HMACs under one key. It keeps them keyed: half of what a short one costs is the key.
+type sealer struct {
+	key  []byte
+	macs sync.Pool
 }
 
-func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+func newSealer(key []byte) *sealer {
+	s := &sealer{key: key}
+	s.macs.New = func() any { return &keyedMAC{Hash: hmac.New(sha256.New, key)} }
+	return s
+}
+
+// keyedMAC carries the room for its result, which would escape otherwise.
+type keyedMAC struct {
+	hash.Hash
+	sum [sha256.Size]byte
+}
+
+// seal returns all of the HMAC as text; callers cut it to their length.
+func (s *sealer) seal(text []byte) (mac [52]byte) {
+	h := s.macs.Get().(*keyedMAC)
+	h.Reset()
+	h.Write(text)
+	lower32.Encode(mac[:], h.Sum(h.sum[:0]))
+	s.macs.Put(h)
+	return mac
+}
+
+// sealed tells whether mac is the beginning of the text's HMAC. Its length is the caller's to check.
+func (s *sealer) sealed(text, mac string) bool {
+	want := s.seal([]byte(text))
+	return subtle.ConstantTimeCompare([]byte(mac), want[:len(mac)]) == 1
+}

@@ -155,7 +155,7 @@ func TestStoredKeysOutliveTheirSecret(t *testing.T) {
 	for _, p := range allPurposes {
 		_, err := after.Verify(p, before.Sign(p, 5, never), tokenNow)
 		switch p {
-		case newsletter.PurposeUnsubscribe, newsletter.PurposePreferences, newsletter.PurposeMessage:
+		case newsletter.PurposeUnsubscribe, newsletter.PurposePreferences, newsletter.PurposeClick, newsletter.PurposeMessage:
 			if err != nil {
 				t.Errorf("%s of a secret that was taken out: %v", p, err)
 			}

@@ -29,7 +29,9 @@ type IssueLetter struct {
 	LegalLine          string
 	Consent            string // "2026년 11월 1일 뉴스레터 수신에 동의하신 분께"
 
-	WebURL, HomeURL, UnsubscribeURL, PreferencesURL, PrivacyURL string
+	BaseURL                                    string // no slash at the end
+	WebURL, ShareURL, PrivacyURL               string
+	UnsubscribeURL, PreferencesURL, OpinionURL string // OpinionURL goes on with ?v=good or ?v=bad
 }
 
 // LetterLink is one row of the round-up.
