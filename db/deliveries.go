@@ -256,6 +256,9 @@ func (t *Tx) Tally(ctx context.Context, id newsletter.IssueID) (y newsletter.Tal
 	if err != nil {
 		return y, err
 	}
+	if y.PeopleOpened, y.PeopleClicked, err = t.peopleTally(ctx, id); err != nil {
+		return y, err
+	}
 	return y, t.queryRow(ctx, `
 		SELECT COUNT(*) FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id
 		WHERE d.issue_id = ? AND d.state = 'sent' AND s.unsubscribed_at >= d.done_at
@@ -269,10 +272,10 @@ var invariants = []struct{ rule, query string }{
 		AND i.recipients <> (SELECT COUNT(*) FROM deliveries d WHERE d.issue_id = i.id) LIMIT 20`},
 	{"at most one letter of an issue is sent to an address", `
 		SELECT MIN(d.id) FROM deliveries d WHERE d.state = 'sent' AND d.email <> '' GROUP BY d.issue_id, d.email HAVING COUNT(*) > 1 LIMIT 20`},
-	{"a sent letter has an attempt that was accepted, or a person's word", `
+	{"a sent letter has an attempt that was accepted, a person's word, or was opened", `
 		SELECT d.id FROM deliveries d WHERE d.state = 'sent'
 		AND NOT EXISTS (
-			SELECT 1 FROM attempts a WHERE a.delivery_id = d.id AND a.outcome = 'sent' AND (a.code BETWEEN 200 AND 299 OR d.reason = 'marked')) LIMIT 20`},
+			SELECT 1 FROM attempts a WHERE a.delivery_id = d.id AND a.outcome = 'sent' AND (a.code BETWEEN 200 AND 299 OR d.reason IN ('marked', 'opened', 'clicked'))) LIMIT 20`},
 	{"an uncertain or sent letter was attempted", `
 		SELECT d.id FROM deliveries d WHERE d.state IN ('uncertain', 'sent') AND d.attempts < 1 LIMIT 20`},
 	{"a skipped letter says why", `

@@ -33,3 +33,17 @@ func (t *Tx) Editions(ctx context.Context, id newsletter.IssueID) ([]newsletter.
 		return e, json.Unmarshal([]byte(snapshot), &e.Snapshot)
 	}, `SELECT number, variant, reason, snapshot, created_at FROM editions WHERE issue_id = ? ORDER BY number`, id)
 }
+
+const editionTallies = `
+SELECT e.number, e.variant, e.reason, e.created_at, COUNT(d.id)
+FROM editions e
+LEFT JOIN deliveries d ON d.issue_id = e.issue_id AND d.edition = e.number AND d.state = 'sent'
+WHERE e.issue_id = ?
+GROUP BY e.number, e.variant, e.reason, e.created_at ORDER BY e.number`
+
+// EditionTallies counts who got which edition.
+func (t *Tx) EditionTallies(ctx context.Context, id newsletter.IssueID) ([]newsletter.EditionTally, error) {
+	return list(ctx, t, func(r scanner) (e newsletter.EditionTally, err error) {
+		return e, r.Scan(&e.Number, &e.Variant, &e.Reason, asTime(&e.CreatedAt), &e.Sent)
+	}, editionTallies, id)
+}

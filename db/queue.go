@@ -15,7 +15,8 @@ import (
 // Where that is not so, a comment says why.
 
 // claimDeliveries walks deliveries_queued, which is as small as the backlog. The newest edition of a letter's variant is
-// named when it is claimed: a correction reaches everybody not yet handed. MATERIALIZED, because PostgreSQL may run
+// named when it is claimed: a correction reaches everybody not yet handed, and who was handed one keeps it on every further attempt, so that two
+// copies of a letter are the same letter. MATERIALIZED, because PostgreSQL may run
 // a subquery with LIMIT and SKIP LOCKED again for each row of the outer plan, and lease more than the limit.
 const claimDeliveries = `
 WITH due AS MATERIALIZED (
@@ -23,8 +24,8 @@ WITH due AS MATERIALIZED (
 	WHERE d.state = 'queued' AND d.issue_id = ? AND d.due_at <= ?
 	ORDER BY d.due_at, d.id LIMIT ? {{skip_locked}})
 UPDATE deliveries
-SET state = 'leased', lease = lease + 1, node = ?, edition = (
-	SELECT MAX(e.number) FROM editions e WHERE e.issue_id = deliveries.issue_id AND e.variant = deliveries.variant)
+SET state = 'leased', lease = lease + 1, node = ?, edition = CASE WHEN first_at IS NOT NULL AND edition > 0 THEN edition ELSE (
+	SELECT MAX(e.number) FROM editions e WHERE e.issue_id = deliveries.issue_id AND e.variant = deliveries.variant) END
 WHERE id IN (SELECT id FROM due)
 RETURNING id`
 

@@ -84,6 +84,9 @@ func (s *server) siteRoutes() []route {
 		{"POST", "/u/:token/reason", token(), s.unsubscribeReason, outside},
 		{"POST", "/u/:token/resubscribe", token(), s.resubscribe, outside},
 
+		{"GET", "/l/:id", token(), s.click, trait{}},
+		{"GET", "/o/:id", token(), s.opening, trait{}},
+
 		{"GET", "/me", public(), s.me, trait{}},
 		{"POST", "/me", public(), s.meAsk, trait{}},
 		{"GET", "/me/:token", token(), s.meToken, trait{}},

@@ -55,6 +55,14 @@ func (letters) RenderIssue(s newsletter.Snapshot, _ string) (html, text string, 
 	return `<!doctype html><body style="color:#222"><h1>` + s.Subject + `</h1></body>`, s.Subject, nil
 }
 
+// roundupLinks are the counted links, where the mailer would find all those of the letter.
+func roundupLinks(s newsletter.Snapshot) (urls []string, err error) {
+	for _, l := range s.Links {
+		urls = append(urls, l.URL)
+	}
+	return urls, nil
+}
+
 // house is the whole program but mailer and command line, on a real store.
 type house struct {
 	t       *testing.T
@@ -105,7 +113,7 @@ func newHouseWith(t *testing.T, inside func(*newsletter.Options), change ...func
 			BaseURL: "http://localhost:8080", From: "letter@example.com", FromName: "테크잇슈", ListID: "letter.example.com",
 			Legal: newsletter.Legal{Name: "테크잇슈", Representative: "이재훈", Address: "서울", Phone: "02-000-0000", Email: "hello@example.com"},
 		},
-		Renderer: letters{}, Passwords: plainPasswords{},
+		Renderer: letters{}, Links: roundupLinks, Passwords: plainPasswords{},
 	}
 	if inside != nil {
 		inside(&parts)

@@ -36,6 +36,8 @@ const (
 	ReasonCompose      = "compose"
 	ReasonLimit        = "limit"   // of single letters: the address had its share
 	ReasonUnknown      = "unknown" // of single letters: no reader has that address
+	ReasonOpened       = "opened"  // uncertain letters that turned out to have arrived
+	ReasonClicked      = "clicked" // so too
 )
 
 // Delivery is the one durable row per reader and issue.
@@ -92,6 +94,7 @@ type Progress struct {
 // scanners open letters by themselves.
 type Tally struct {
 	Opened, Clicked, Bounced, Unsubscribed int64
+	PeopleOpened, PeopleClicked            int64 // without those that only machines opened or clicked
 }
 
 // DeliveryFilter selects letters of one issue, oldest first.

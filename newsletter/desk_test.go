@@ -88,13 +88,21 @@ func openDesk(t *testing.T, d *db.DB, passwords newsletter.Passwords) *desk {
 		passwords = &clearPasswords{}
 	}
 	k.Service, err = newsletter.NewService(t.Context(), newsletter.Options{
-		Store: k.store, Keys: func() newsletter.Keyring { return keys }, Now: k.clock.Now, Passwords: passwords, Leavers: k.leavers,
+		Store: k.store, Keys: func() newsletter.Keyring { return keys }, Now: k.clock.Now, Passwords: passwords, Leavers: k.leavers, Links: roundupLinks,
 		House: newsletter.House{SiteName: "테크잇슈", BaseURL: "http://localhost:8080", From: "letter@example.com"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return k
+}
+
+// roundupLinks stands in for the mailer, which finds all links of the letter.
+func roundupLinks(s newsletter.Snapshot) (urls []string, err error) {
+	for _, l := range s.Links {
+		urls = append(urls, l.URL)
+	}
+	return urls, nil
 }
 
 // eachDesk runs the test on every engine.

@@ -73,7 +73,7 @@ type Recovered struct{ Requeued, Uncertain int64 }
 // of many workers share commits where the engine can.
 type QueueStore interface {
 	// ClaimDeliveries leases up to limit letters that are queued and due, of issues in state sending, oldest due first. No letter is
-	// given to two callers. Each names the newest edition of its variant.
+	// given to two callers. Each names the newest edition of its variant, or the one it was handed with before.
 	ClaimDeliveries(ctx context.Context, node int64, limit int, now time.Time) ([]Claimed, error)
 	ClaimNotices(ctx context.Context, node int64, limit int, now time.Time) ([]Claimed, error)
 	// Gate turns leased into handing only while the lease is ours, the issue is sending, the reader is active under the same address,

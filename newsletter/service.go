@@ -16,6 +16,7 @@ type Options struct {
 	Log       *slog.Logger
 	House     House // of the environment; the admin's settings override it
 	Renderer  Renderer
+	Links     func(Snapshot) ([]string, error) // the addresses in a letter worth counting; nil counts none
 	Leavers   LeaversLog
 	Passwords Passwords
 
@@ -47,6 +48,7 @@ type Service struct {
 
 	mu     sync.Mutex
 	views  map[ArticleID]int64
+	hits   []Hit
 	booted bool // Advance has looked for issues that lay too long
 
 	signIn signIns

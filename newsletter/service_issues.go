@@ -414,7 +414,9 @@ func (s *Service) Notice(ctx context.Context, id NoticeID) (Notice, error) {
 type Report struct {
 	Progress
 	Tally
-	SentAt time.Time
+	SentAt   time.Time
+	Links    []LinkTally    // the most clicked first; none when clicks were not counted
+	Editions []EditionTally // who got which; one for an issue without sponsor or correction
 }
 
 // Report counts what became of an issue.
@@ -428,7 +430,14 @@ func (s *Service) Report(ctx context.Context, number int) (Report, error) {
 		if err != nil {
 			return Report{}, err
 		}
-		t, err := tx.Tally(ctx, i.ID)
-		return Report{Progress: p, Tally: t, SentAt: i.SentAt()}, err
+		r := Report{Progress: p, SentAt: i.SentAt()}
+		if r.Tally, err = tx.Tally(ctx, i.ID); err != nil {
+			return r, err
+		}
+		if r.Links, err = tx.LinkTallies(ctx, i.ID); err != nil {
+			return r, err
+		}
+		r.Editions, err = tx.EditionTallies(ctx, i.ID)
+		return r, err
 	})
 }

@@ -57,17 +57,26 @@ func (s *Service) begin(ctx context.Context, tx Tx, i *Issue) error {
 	now := s.opt.Now()
 	reasons := []string{VariantWhole: "first", VariantInfo: "without sponsor"}
 	for variant := range i.recipients() {
-		snap, err := s.snapshot(ctx, tx, *i, variant)
-		if err != nil {
+		if err := s.freeze(ctx, tx, *i, Edition{Issue: i.ID, Number: variant + 1, Variant: variant, Reason: reasons[variant], CreatedAt: now}); err != nil {
 			return err
-		}
-		e := Edition{Issue: i.ID, Number: variant + 1, Variant: variant, Reason: reasons[variant], Snapshot: snap, CreatedAt: now}
-		if err := tx.AddEdition(ctx, e); err != nil {
-			return fmt.Errorf("freeze edition %d: %w", e.Number, err)
 		}
 	}
 	i.State, i.AcceptedAt = IssuePreparing, now
 	return tx.MoveIssue(ctx, *i, IssueDraft, IssueScheduled)
+}
+
+// freeze adds an edition of what the issue says now.
+func (s *Service) freeze(ctx context.Context, tx Tx, i Issue, e Edition) (err error) {
+	if e.Snapshot, err = s.snapshot(ctx, tx, i, e.Variant); err != nil {
+		return err
+	}
+	if err := s.track(ctx, tx, i.ID, &e.Snapshot); err != nil {
+		return err
+	}
+	if err := tx.AddEdition(ctx, e); err != nil {
+		return fmt.Errorf("freeze edition %d: %w", e.Number, err)
+	}
+	return nil
 }
 
 // ScheduleIssue sets a draft to be sent at a time to come. The content may not change until it is taken back.

@@ -23,6 +23,7 @@ type Tx interface {
 	ArticleTx
 	IssueTx
 	DeliveryTx
+	HitTx
 	NoticeTx
 	AdminTx
 	HouseTx
@@ -115,6 +116,8 @@ type IssueTx interface {
 	IssuesWithArticle(ctx context.Context, slug string) ([]Issue, error)
 
 	AddEdition(ctx context.Context, e Edition) error
+	// EditionTallies counts how many letters of each edition were sent.
+	EditionTallies(ctx context.Context, id IssueID) ([]EditionTally, error)
 	// Editions lists an issue's editions, oldest first.
 	Editions(ctx context.Context, id IssueID) ([]Edition, error)
 

@@ -139,7 +139,7 @@ func (a *app) wire(ctx context.Context) (err error) {
 		leavers = &leaversFile{path: filepath.Join(a.cfg.Data, "leavers.log")}
 	}
 	a.svc, err = newsletter.NewService(ctx, newsletter.Options{
-		Store: a.store, Keys: keyring, Now: now, Log: a.log, House: a.cfg.house(), Renderer: a.letters, Leavers: leavers,
+		Store: a.store, Keys: keyring, Now: now, Log: a.log, House: a.cfg.house(), Renderer: a.letters, Links: a.letters.Links, Leavers: leavers,
 		Passwords: handlers.NewPasswords(), SendingRefused: a.cfg.sendingRefused,
 		DefaultUncertain: newsletter.UncertainPolicy(a.cfg.Uncertain), Wake: a.wake,
 	})
@@ -189,6 +189,9 @@ func (a *app) close() {
 	if a.svc != nil {
 		if err := a.svc.FlushViews(context.Background()); err != nil {
 			a.log.Error("flush views", "err", err)
+		}
+		if err := a.svc.FlushHits(context.Background()); err != nil {
+			a.log.Error("flush hits", "err", err)
 		}
 	}
 	if a.db != nil {
