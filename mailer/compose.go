@@ -87,7 +87,7 @@ func letterView(k *marker, s newsletter.Snapshot, date time.Time) templates.Issu
 		SiteName: s.House.SiteName, Author: s.House.Author, AuthorLine: s.House.AuthorLine, BaseURL: base,
 		Intro: k.names(s.Intro), Outro: k.names(s.Outro), Sponsor: k.names(s.Sponsor), LegalLine: s.House.Legal.Line(),
 		Consent: k.put(mark{kind: markConsent}), WebURL: issueURL + "/letter", ShareURL: issueURL, PrivacyURL: base + "/privacy",
-		UnsubscribeURL: k.put(mark{kind: markUnsubscribe}), PreferencesURL: k.put(mark{kind: markPreferences}), OpinionURL: k.put(mark{kind: markOpinion}),
+		UnsubscribeURL: k.put(mark{kind: markUnsubscribe}), PreferencesURL: k.put(mark{kind: markPreferences}),
 	}
 	for _, link := range s.Links {
 		title := link.Title

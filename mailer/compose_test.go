@@ -70,6 +70,14 @@ var claimed = newsletter.Claimed{
 	PreparedAt: prepared, ConsentAt: time.Date(2026, 11, 1, 3, 0, 0, 0, time.UTC),
 }
 
+// must is for letters that cannot fail.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
 func compose(t *testing.T, l *mailer.Letters, c newsletter.Claimed) mailer.Letter {
 	t.Helper()
 	out, err := l.ComposeDelivery(t.Context(), c, edition())
@@ -83,6 +91,12 @@ func TestIssueLetterGolden(t *testing.T) {
 	t.Parallel()
 	got := compose(t, letters(t, nil), claimed)
 	golden(t, "issue.eml", got.Data)
+	golden(t, "ad.eml", must(letters(t, nil).ComposeDelivery(t.Context(), claimed, adEdition())).Data)
+	info := adEdition() // what a reader without ad consent gets
+	info.Number, info.Variant, info.Snapshot.Kind, info.Snapshot.Sponsor = 2, newsletter.VariantInfo, newsletter.KindInfo, ""
+	info.Snapshot.Subject = strings.TrimPrefix(info.Snapshot.Subject, "(광고) ")
+	golden(t, "ad-without-sponsor.eml", must(letters(t, nil).ComposeDelivery(t.Context(), claimed, info)).Data)
+	golden(t, "rich.eml", must(letters(t, nil).ComposeDelivery(t.Context(), claimed, richEdition())).Data)
 	if got.From == house.From || !strings.HasSuffix(got.From, "@bounce.example.kr") {
 		t.Errorf("envelope sender %q does not carry the delivery", got.From)
 	}
@@ -159,18 +173,26 @@ func parts(t *testing.T, data []byte) (html, text string) {
 	return html, text
 }
 
+var noticeKinds = []newsletter.NoticeKind{
+	newsletter.NoticeConfirm, newsletter.NoticeWelcome, newsletter.NoticeRefusal, newsletter.NoticeAlready, newsletter.NoticeManage, newsletter.NoticeAddress,
+}
+
+func noticeOf(t *testing.T, kind newsletter.NoticeKind) []byte {
+	t.Helper()
+	got, err := letters(t, nil).ComposeNotice(t.Context(), newsletter.Notice{
+		ID: 9, Kind: kind, Email: "reader@example.com", CreatedAt: prepared,
+		Payload: newsletter.NoticePayload{Name: "홍길동", Grant: 5, Expires: prepared.Add(time.Hour), At: prepared},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.Data
+}
+
 func TestNoticesGolden(t *testing.T) {
 	t.Parallel()
-	l := letters(t, nil)
-	for _, kind := range []newsletter.NoticeKind{newsletter.NoticeConfirm, newsletter.NoticeWelcome, newsletter.NoticeRefusal, newsletter.NoticeAlready, newsletter.NoticeManage} {
-		got, err := l.ComposeNotice(t.Context(), newsletter.Notice{
-			ID: 9, Kind: kind, Email: "reader@example.com", CreatedAt: prepared,
-			Payload: newsletter.NoticePayload{Name: "홍길동", Grant: 5, Expires: prepared.Add(time.Hour), At: prepared},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		golden(t, string(kind)+".eml", got.Data)
+	for _, kind := range noticeKinds {
+		golden(t, string(kind)+".eml", noticeOf(t, kind))
 	}
 }
 

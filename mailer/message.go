@@ -1,10 +1,11 @@
 package mailer
 
 import (
+	"encoding/base64"
 	"fmt"
-	"mime"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // header is one line of a letter's head, its value already fit for the wire.
@@ -18,17 +19,41 @@ type message struct {
 	html     []byte
 }
 
-// encoded is a header value with Korean in it (RFC 2047), folded so that no line exceeds 76 characters. Control
-// characters were refused where the text came in; here they would break the letter, so they end it.
+// encoded is a header value with Korean in it (RFC 2047), folded so that no line exceeds 76 characters. It begins on the
+// header's own line: some mail programs take a blank in front of it for the value's. Control characters were refused where the text
+// came in; here they would break the letter, so they end it.
 func encoded(name, value string) (string, error) {
 	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return "", fmt.Errorf("header %s holds a control character", name)
 	}
-	word := strings.ReplaceAll(mime.BEncoding.Encode("utf-8", value), "?= =?", "?=\r\n =?")
-	if first, _, _ := strings.Cut(word, "\r\n"); len(name)+len(": ")+len(first) > 76 {
-		word = "\r\n " + word
+	room := lineMost - len(name) - len(": ")
+	if len(value) <= room && !strings.ContainsFunc(value, func(r rune) bool { return r > '~' }) && !strings.Contains(value, "=?") {
+		return value, nil
 	}
-	return word, nil
+	return strings.Join(encodedWords(value, room), "\r\n "), nil
+}
+
+const (
+	lineMost   = 76
+	wordBefore = "=?utf-8?b?"
+	wordAfter  = "?="
+)
+
+// encodedWords cuts text into encoded words of whole characters; the first one has room characters, the others a line.
+func encodedWords(text string, room int) (words []string) {
+	for text != "" {
+		n := 0
+		for _, r := range text {
+			size := n + utf8.RuneLen(r)
+			if n > 0 && len(wordBefore)+base64.StdEncoding.EncodedLen(size)+len(wordAfter) > room {
+				break
+			}
+			n = size
+		}
+		words = append(words, wordBefore+base64.StdEncoding.EncodeToString([]byte(text[:n]))+wordAfter)
+		text, room = text[n:], lineMost-len(" ")
+	}
+	return words
 }
 
 // mailbox is an address with a name before it.
@@ -39,14 +64,14 @@ func mailbox(name, address string) (string, error) {
 	if name == "" {
 		return "<" + address + ">", nil
 	}
-	word, err := encoded("name", name)
+	word, err := encoded("Reply-To", name)
 	if err != nil {
 		return "", err
 	}
-	if !strings.HasPrefix(word, "=?") {
+	if !strings.HasPrefix(word, wordBefore) {
 		word = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
 	}
-	if len(word)+len(address) > 66 {
+	if len(word)+len(address) > 62 {
 		return word + "\r\n <" + address + ">", nil
 	}
 	return word + " <" + address + ">", nil
@@ -65,10 +90,7 @@ func (m message) bytes() []byte {
 
 func appendHead(to []byte, headers []header, boundary string) []byte {
 	for _, h := range headers {
-		to = append(append(to, h.name...), ':')
-		if !strings.HasPrefix(h.value, "\r\n") {
-			to = append(to, ' ')
-		}
+		to = append(append(to, h.name...), ": "...)
 		to = append(append(to, h.value...), "\r\n"...)
 	}
 	to = append(to, "MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary=\""...)

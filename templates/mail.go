@@ -5,9 +5,12 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/vanng822/go-premailer/premailer"
+	"github.com/yuin/goldmark/util"
 )
 
 //go:embed mail
@@ -53,6 +56,22 @@ type NoticeLetter struct {
 	LegalLine         string
 }
 
+// Initial stands where a picture of the author would.
+func (l IssueLetter) Initial() string {
+	for _, r := range l.Author {
+		return string(r)
+	}
+	return ""
+}
+
+// Preheader is what an inbox shows beside the subject: the first paragraph that is no greeting.
+func (l NoticeLetter) Preheader() string {
+	if len(l.Paragraphs) > 1 && len(l.Paragraphs[0]) < len(l.Paragraphs[1]) {
+		return l.Paragraphs[1]
+	}
+	return strings.Join(l.Paragraphs[:min(1, len(l.Paragraphs))], "")
+}
+
 // Mails holds the parsed letters. It does not change and may be used from several goroutines.
 type Mails struct{ issue, notice *template.Template }
 
@@ -87,17 +106,21 @@ type articleHTML struct {
 
 // Issue renders both parts of an issue's letter, its styles inlined.
 func (m *Mails) Issue(l IssueLetter) (html, text string, err error) {
+	l.Links = slices.Clone(l.Links)
+	for n := range l.Links {
+		l.Links[n].URL = string(util.URLEscape([]byte(l.Links[n].URL), false)) // the same in both parts
+	}
 	v := letterHTML{IssueLetter: l}
 	for _, f := range []struct {
 		into *template.HTML
 		from string
 	}{{&v.Intro, l.Intro}, {&v.Outro, l.Outro}, {&v.Sponsor, l.Sponsor}} {
-		if *f.into, err = MailMarkdown(f.from); err != nil {
+		if *f.into, err = letterMarkdown(f.from, l.BaseURL); err != nil {
 			return "", "", err
 		}
 	}
 	for _, a := range l.Articles {
-		body, err := MailMarkdown(a.Body)
+		body, err := letterMarkdown(a.Body, l.BaseURL)
 		if err != nil {
 			return "", "", err
 		}
@@ -105,6 +128,27 @@ func (m *Mails) Issue(l IssueLetter) (html, text string, err error) {
 	}
 	html, err = inlined(m.issue, v)
 	return html, issueText(l), err
+}
+
+var (
+	ownPaths = regexp.MustCompile(`(href|src)="/([^/"][^"]*)"`)
+	ownPlain = regexp.MustCompile(`\( /([^/\s][^\s]*) \)`)
+	tickBox  = regexp.MustCompile(`<input( checked="")?[^>]*>`)
+	pictures = regexp.MustCompile(`<img ([^>]*?)( loading="lazy")?>`)
+)
+
+// letterMarkdown is Markdown for where there is no site around it: our own addresses are whole, boxes are characters since mail
+// programs drop forms, and pictures have a width for those that know no styles.
+func letterMarkdown(source, base string) (template.HTML, error) {
+	h, err := MailMarkdown(source)
+	s := ownPaths.ReplaceAllString(string(h), `$1="`+template.HTMLEscapeString(base)+`/$2"`)
+	s = tickBox.ReplaceAllStringFunc(s, func(box string) string {
+		if strings.Contains(box, "checked") {
+			return "☑"
+		}
+		return "☐"
+	})
+	return template.HTML(pictures.ReplaceAllString(s, `<img $1 width="544">`)), err
 }
 
 // Notice renders both parts of a single letter.
@@ -136,7 +180,7 @@ func issueText(l IssueLetter) string {
 	var b strings.Builder
 	line := func(s ...string) { b.WriteString(strings.Join(s, "") + "\n") }
 	section := func(markdown string) {
-		if t := PlainText(markdown); t != "" {
+		if t := ownPlain.ReplaceAllString(PlainText(markdown), "( "+l.BaseURL+"/$1 )"); t != "" {
 			line(t, "\n")
 		}
 	}
@@ -160,18 +204,25 @@ func issueText(l IssueLetter) string {
 		line()
 	}
 	if l.Sponsor != "" {
-		line("[광고]")
+		line("[ 광고 ]\n")
 		section(l.Sponsor)
 	}
 	for _, a := range l.Articles {
 		line("----------\n")
 		line("■ ", a.Title, " ( ", a.URL, " )\n")
 		section(a.Body)
+		line("전체 읽기 ( ", a.URL, " )\n")
 	}
-	section(l.Outro)
 	if l.Author != "" {
-		line(l.Author, " ", l.AuthorLine, "\n")
+		line("----------\n")
+		line(l.Author, "\n", l.AuthorLine, "\n")
 	}
+	line("친구에게 권하기 ( ", l.ShareURL, " )")
+	if l.OpinionURL != "" {
+		line("의견 남기기: 좋았어요 ( ", l.OpinionURL, "?v=good ) · 아쉬워요 ( ", l.OpinionURL, "?v=bad )")
+	}
+	line()
+	section(l.Outro)
 	line("----------")
 	line("본 메일은 ", l.Consent, " 보내드립니다. 수신을 원하지 않으시면 수신거부 ( ", l.UnsubscribeURL, " )를 눌러 주세요.")
 	line("If you do not wish to receive this newsletter, please unsubscribe ( ", l.UnsubscribeURL, " ) here.")

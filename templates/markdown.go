@@ -11,6 +11,7 @@ import (
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
+	extast "github.com/yuin/goldmark/extension/ast"
 	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
@@ -183,6 +184,17 @@ func (w *plainWriter) blocks(parent ast.Node, indent string) {
 				w.b.WriteString(indent + "> " + line + "\n")
 			}
 			w.b.WriteString("\n")
+		case *extast.Table:
+			for row := n.FirstChild(); row != nil; row = row.NextSibling() {
+				var cells []string
+				for cell := row.FirstChild(); cell != nil; cell = cell.NextSibling() {
+					cells = append(cells, w.inline(cell))
+				}
+				w.b.WriteString(indent + strings.Join(cells, " | ") + "\n")
+			}
+			w.b.WriteString("\n")
+		case *extast.FootnoteList:
+			w.notes(n, indent)
 		case *ast.FencedCodeBlock, *ast.CodeBlock:
 			w.b.WriteString(string(n.Lines().Value(w.source)) + "\n")
 		case *ast.ThematicBreak:
@@ -197,6 +209,15 @@ func (w *plainWriter) blocks(parent ast.Node, indent string) {
 			w.b.WriteString(indent + w.inline(n) + "\n\n")
 		}
 	}
+}
+
+func (w *plainWriter) notes(list *extast.FootnoteList, indent string) {
+	for n := list.FirstChild(); n != nil; n = n.NextSibling() {
+		if note, ok := n.(*extast.Footnote); ok {
+			w.b.WriteString(fmt.Sprintf("%s[%d] %s\n", indent, note.Index, strings.TrimSpace(w.nested(note))))
+		}
+	}
+	w.b.WriteString("\n")
 }
 
 func (w *plainWriter) nested(n ast.Node) string {
@@ -217,9 +238,9 @@ func (w *plainWriter) inline(parent ast.Node) string {
 		case *ast.String:
 			b.Write(n.Value)
 		case *ast.AutoLink:
-			b.Write(n.URL(w.source))
+			b.Write(util.URLEscape(n.URL(w.source), false))
 		case *ast.Link:
-			title, dest := w.inline(n), string(n.Destination)
+			title, dest := w.inline(n), string(util.URLEscape(n.Destination, true)) // as the HTML has it: mail programs end a link at Hangul
 			if title == dest || dest == "" {
 				b.WriteString(title)
 				continue
@@ -229,7 +250,15 @@ func (w *plainWriter) inline(parent ast.Node) string {
 			if alt := w.inline(n); alt != "" {
 				b.WriteString("[그림: " + alt + "]")
 			}
-		case *ast.RawHTML:
+		case *ast.RawHTML, *extast.FootnoteBacklink:
+		case *extast.FootnoteLink:
+			fmt.Fprintf(&b, "[%d]", n.Index)
+		case *extast.TaskCheckBox:
+			if n.IsChecked {
+				b.WriteString("☑ ")
+			} else {
+				b.WriteString("☐ ")
+			}
 		default:
 			b.WriteString(w.inline(n))
 		}
