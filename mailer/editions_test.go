@@ -229,3 +229,37 @@ func TestACorrectionInMidSend(t *testing.T) {
 		t.Errorf("%d letters of the first editions", first)
 	}
 }
+
+// Gmail clips a letter at 102 KB: the check measures the real one.
+func TestALetterMustNotBeClipped(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, 0)
+	o.reader("a@example.com", false)
+	for _, c := range []struct {
+		paragraphs int
+		level      string
+	}{{10, ""}, {310, "warn"}, {420, "block"}} {
+		i, err := o.CreateIssue(t.Context(), "admin:1", newsletter.Issue{Content: newsletter.Content{
+			Subject: "소식", Preheader: "모음", Intro: strings.Repeat(strings.Repeat("가나다라 ", 16)+"\n\n", c.paragraphs),
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checks, err := o.CheckIssue(t.Context(), i.Number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		level := ""
+		for _, check := range checks {
+			if check.Code == "size" {
+				level = check.Level
+			}
+		}
+		if level != c.level {
+			t.Errorf("%d paragraphs: %q, want %q", c.paragraphs, level, c.level)
+		}
+		if _, err := o.SendIssue(t.Context(), "admin:1", i.Number, 0); (newsletter.KindOf(err) == newsletter.Invalid) != (c.level == "block") {
+			t.Errorf("%d paragraphs: sent with %v", c.paragraphs, err)
+		}
+	}
+}

@@ -24,6 +24,23 @@ const (
 // mergeTag finds what looks like a merge tag; {이름|독자} and $%name%$ are the ones that are understood.
 var mergeTag = regexp.MustCompile(`\{[^{}\s]{1,30}\}|\$%[^%\s]{1,30}%\$`)
 
+var (
+	mergeTagKnown = regexp.MustCompile(`^(?:\{이름(?:\|[^{}|]{0,40})?\}|\$%name%\$)$`)
+	withoutAlt    = regexp.MustCompile(`!\[\s*\]\(`)
+	emptyLink     = regexp.MustCompile(`\[[^\]]*\]\(\s*#?\s*\)`)
+)
+
+// checkMarkdown finds what readers with pictures off, and those who click, would miss.
+func checkMarkdown(field, text string) (out []Check) {
+	if n := len(withoutAlt.FindAllString(text, -1)); n > 0 {
+		out = append(out, Check{"warn", "alt", field, fmt.Sprintf("대체 텍스트가 없는 그림이 %d개 있어요. 그림을 끄고 읽는 분이 많아요.", n)})
+	}
+	for _, link := range emptyLink.FindAllString(text, -1) {
+		out = append(out, Check{"block", "empty_link", field, "주소가 빈 링크가 있어요: " + link})
+	}
+	return out
+}
+
 func withoutAdLabel(subject string) string {
 	return strings.TrimSpace(strings.TrimPrefix(subject, AdLabel))
 }
@@ -53,6 +70,7 @@ func (s *Service) check(ctx context.Context, tx Tx, i Issue) ([]Check, error) {
 		if a.Status != ArticlePublished {
 			out = append(out, Check{"block", "article_draft", "articles", "아직 발행하지 않은 아티클이 있어요: " + a.Title})
 		}
+		out = append(out, checkMarkdown("articles", a.Body)...)
 	}
 	n, err := countAudience(ctx, tx, i)
 	if err != nil {
@@ -89,12 +107,15 @@ func checkContent(i Issue) (out []Check) {
 			out = append(out, Check{"warn", "link_title", fmt.Sprintf("links[%d].title", n), "제목이 없는 링크가 있어요: " + l.URL})
 		}
 	}
-	for field, text := range map[string]string{"subject": i.Subject, "intro": i.Intro, "outro": i.Outro} {
-		for _, tag := range mergeTag.FindAllString(text, -1) {
-			if !strings.HasPrefix(tag, "{이름") && tag != "$%name%$" {
-				out = append(out, Check{"warn", "merge_tag", field, "모르는 치환자가 있어요: " + tag})
+	for _, f := range []struct{ field, text string }{
+		{"subject", i.Subject}, {"preheader", i.Preheader}, {"intro", i.Intro}, {"sponsor", i.Sponsor}, {"outro", i.Outro},
+	} {
+		for _, tag := range mergeTag.FindAllString(f.text, -1) {
+			if !mergeTagKnown.MatchString(tag) {
+				out = append(out, Check{"warn", "merge_tag", f.field, "모르는 치환자가 있어요: " + tag})
 			}
 		}
+		out = append(out, checkMarkdown(f.field, f.text)...)
 	}
 	if i.Kind == KindInfo {
 		if words := AdWords(strings.Join([]string{i.Subject, i.Intro, i.Sponsor, i.Outro}, "\n")); len(words) > 0 {
@@ -129,11 +150,15 @@ func (s *Service) checkSize(snap Snapshot) ([]Check, error) {
 	if err != nil {
 		return nil, fmt.Errorf("render for the check: %w", err)
 	}
+	size := len(html)
+	if snap.Tracking { // a counted link is about as long as this
+		size += strings.Count(html, `href="`) * (len(snap.House.BaseURL) + 50)
+	}
 	switch {
-	case len(html) > letterBlock:
-		return []Check{{"block", "size", "", fmt.Sprintf("편지가 너무 커요(%d KB). 지메일은 102 KB에서 잘라요.", len(html)>>10)}}, nil
-	case len(html) > letterWarn:
-		return []Check{{"warn", "size", "", fmt.Sprintf("편지가 커요(%d KB). 지메일은 102 KB에서 잘라요.", len(html)>>10)}}, nil
+	case size > letterBlock:
+		return []Check{{"block", "size", "", fmt.Sprintf("편지가 너무 커요(%d KB). 지메일은 102 KB에서 잘라요.", size>>10)}}, nil
+	case size > letterWarn:
+		return []Check{{"warn", "size", "", fmt.Sprintf("편지가 커요(%d KB). 지메일은 102 KB에서 잘라요.", size>>10)}}, nil
 	}
 	return nil, nil
 }
