@@ -86,8 +86,8 @@ func letterView(k *marker, s newsletter.Snapshot, date time.Time) templates.Issu
 		Heading: k.names(strings.TrimSpace(strings.TrimPrefix(s.Subject, newsletter.AdLabel))), Preheader: k.names(s.Preheader),
 		SiteName: s.House.SiteName, Author: s.House.Author, AuthorLine: s.House.AuthorLine, BaseURL: base,
 		Intro: k.names(s.Intro), Outro: k.names(s.Outro), Sponsor: k.names(s.Sponsor), LegalLine: s.House.Legal.Line(),
-		Consent: k.put(mark{kind: markConsent}), WebURL: issueURL + "/letter", ShareURL: issueURL, PrivacyURL: base + "/privacy",
-		UnsubscribeURL: k.put(mark{kind: markUnsubscribe}), PreferencesURL: k.put(mark{kind: markPreferences}),
+		Consent: k.put(mark{kind: markConsent}), WebURL: issueURL + "/letter", ShareURL: issueURL + "/share", PrivacyURL: base + "/privacy",
+		UnsubscribeURL: k.put(mark{kind: markUnsubscribe}), PreferencesURL: k.put(mark{kind: markPreferences}), OpinionURL: k.put(mark{kind: markOpinion}),
 	}
 	for _, link := range s.Links {
 		title := link.Title

@@ -162,7 +162,7 @@ func TestBothPartsHaveTheSameLinks(t *testing.T) {
 				t.Errorf("%s: only the text part has %s", name, a)
 			}
 		}
-		if len(inHTML) < 8 {
+		if len(inHTML) < 10 {
 			t.Errorf("%s: %d links", name, len(inHTML))
 		}
 	}
@@ -191,7 +191,7 @@ func TestBothPartsGoInTheSameOrder(t *testing.T) {
 		at := 0
 		for _, want := range []string{
 			"웹에서 보기", "수신거부", "테크잇슈", "12호", "2026년 11월 24일", "가을 강연 소식과 링크 모음", "김", "안녕하세요", "IT 이슈 모음", "첫 소식", "예시일보", "한 줄 요약",
-			"광고", "예시 강연", "신청하기", "긴 글", "가능성과 한계", "전체 읽기", "이재훈", "쉽고 재밌는", "친구에게 권하기", "다음 호에서 만나요",
+			"광고", "예시 강연", "신청하기", "긴 글", "가능성과 한계", "전체 읽기", "이재훈", "쉽고 재밌는", "친구에게 권하기", "의견 남기기", "좋았어요", "아쉬워요", "다음 호에서 만나요",
 			"2026년 11월 1일", "구독 정보 변경", "개인정보 처리방침", "서울시 예시구",
 		} {
 			n := strings.Index(part[at:], want)
@@ -203,12 +203,20 @@ func TestBothPartsGoInTheSameOrder(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"친구에게 권하기 ( https://letter.example.kr/issues/12 )", "첫 소식 · 예시일보 ( https://news.example/1?a=1&b=2 )", "웹에서 보기 ( https://letter.example.kr/issues/12/letter )",
+		"친구에게 권하기 ( https://letter.example.kr/issues/12/share )", "첫 소식 · 예시일보 ( https://news.example/1?a=1&b=2 )", "웹에서 보기 ( https://letter.example.kr/issues/12/letter )",
 		"신청하기 ( https://sponsor.example/event?from=letter )",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the text part lacks %q", want)
 		}
+	}
+	opinion := regexp.MustCompile(`의견 남기기: 좋았어요 \( (https://letter\.example\.kr/f/\S+)\?v=good \) · 아쉬워요 \( (https://letter\.example\.kr/f/\S+)\?v=bad \)`).FindStringSubmatch(text)
+	if opinion == nil || opinion[1] != opinion[2] {
+		t.Fatalf("opinions: %v", opinion)
+	}
+	id, err := letters(t, nil).Keys().Verify(newsletter.PurposeOpinion, strings.TrimPrefix(opinion[1], "https://letter.example.kr/f/"), prepared)
+	if err != nil || id != claimed.ID {
+		t.Errorf("the opinion is of letter %d, %v", id, err)
 	}
 }
 

@@ -59,7 +59,7 @@ func TestOnlyTheEditorsLinksAreCounted(t *testing.T) {
 	if strings.Contains(text, "/l/") || strings.Contains(text, "/o/") {
 		t.Error("the text part is counted")
 	}
-	for _, plain := range []string{"/u/", "/me/", "/privacy", "/issues/12/letter"} {
+	for _, plain := range []string{"/u/", "/me/", "/f/", "/privacy", "/issues/12/letter", "/issues/12/share"} {
 		if !strings.Contains(counted, `href="https://letter.example.kr`+plain) {
 			t.Errorf("%s does not stand as it is", plain)
 		}

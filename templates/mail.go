@@ -218,10 +218,7 @@ func issueText(l IssueLetter) string {
 		line(l.Author, "\n", l.AuthorLine, "\n")
 	}
 	line("친구에게 권하기 ( ", l.ShareURL, " )")
-	if l.OpinionURL != "" {
-		line("의견 남기기: 좋았어요 ( ", l.OpinionURL, "?v=good ) · 아쉬워요 ( ", l.OpinionURL, "?v=bad )")
-	}
-	line()
+	line("의견 남기기: 좋았어요 ( ", l.OpinionURL, "?v=good ) · 아쉬워요 ( ", l.OpinionURL, "?v=bad )\n")
 	section(l.Outro)
 	line("----------")
 	line("본 메일은 ", l.Consent, " 보내드립니다. 수신을 원하지 않으시면 수신거부 ( ", l.UnsubscribeURL, " )를 눌러 주세요.")
