@@ -59,7 +59,7 @@ func TestMain(m *testing.M) { dbtest.Main(sweeper{m}) }
 type sweeper struct{ m *testing.M }
 
 func (s sweeper) Run() int {
-	defer func() { os.RemoveAll(binaries.dir) }()
+	defer func() { stopChrome(); os.RemoveAll(binaries.dir) }()
 	return s.m.Run()
 }
 
