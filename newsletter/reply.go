@@ -123,5 +123,5 @@ func RelayID(text string) string {
 
 func trimID(s string) string {
 	s = strings.Trim(s, "<>()[],;:\"'")
-	return s[:min(len(s), 200)]
+	return strings.ToValidUTF8(s[:min(len(s), 200)], "") // a cut rune cannot be stored by PostgreSQL
 }
