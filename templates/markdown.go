@@ -88,6 +88,7 @@ type tidy struct{ deeper int }
 
 func (t tidy) Transform(doc *ast.Document, reader text.Reader, _ parser.Context) {
 	source := reader.Source()
+	var unsafe []*ast.AutoLink
 	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if !entering {
 			return ast.WalkContinue, nil
@@ -96,14 +97,17 @@ func (t tidy) Transform(doc *ast.Document, reader text.Reader, _ parser.Context)
 		case *ast.Heading:
 			n.Level = min(max(n.Level, 2)+t.deeper, 6)
 		case *ast.Link:
-			if !safeLink(string(n.Destination)) {
+			if !safeLink(n.Destination) {
 				n.Destination = nil
 			}
 			n.SetAttributeString("rel", []byte("noopener"))
 		case *ast.AutoLink:
 			n.SetAttributeString("rel", []byte("noopener"))
+			if !safeLink(n.URL(source)) {
+				unsafe = append(unsafe, n) // a walk does not survive the loss of the node it stands on
+			}
 		case *ast.Image:
-			if !safeLink(string(n.Destination)) {
+			if !safeLink(n.Destination) {
 				n.Destination = nil
 			}
 			n.SetAttributeString("loading", []byte("lazy"))
@@ -114,11 +118,15 @@ func (t tidy) Transform(doc *ast.Document, reader text.Reader, _ parser.Context)
 		}
 		return ast.WalkContinue, nil
 	})
+	for _, n := range unsafe {
+		n.Parent().ReplaceChild(n.Parent(), n, ast.NewString(n.Label(source)))
+	}
 }
 
-// safeLink allows the schemes that lead somewhere harmless, and places on the same site.
-func safeLink(dest string) bool {
-	u, err := url.Parse(dest)
+// safeLink allows the schemes that lead somewhere harmless, and places on the same site. The renderer resolves
+// references when it writes an address, "A&colon;" among them, so they are resolved before it is judged.
+func safeLink(dest []byte) bool {
+	u, err := url.Parse(string(util.ResolveEntityNames(util.ResolveNumericReferences(util.UnescapePunctuations(dest)))))
 	if err != nil {
 		return false
 	}
