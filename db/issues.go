@@ -37,6 +37,9 @@ func scanIssue(r scanner) (newsletter.Issue, error) {
 
 // Issue returns one by its number.
 func (t *Tx) Issue(ctx context.Context, number int) (newsletter.Issue, error) {
+	if number != int(int32(number)) { // PostgreSQL's INTEGER does not take it, not even to compare
+		number = 0
+	}
 	i, err := scanIssue(t.queryRow(ctx, issueColumns+` AND number = ?`, number))
 	return i, missing(err, fmt.Sprintf("%d호는 없어요.", number))
 }

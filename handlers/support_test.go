@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -22,7 +21,7 @@ import (
 	"techissue/templates"
 )
 
-func TestMain(m *testing.M) { os.Exit(m.Run()) }
+func TestMain(m *testing.M) { dbtest.Main(m) }
 
 // clock is a clock that stands until it is moved.
 type clock struct {
@@ -100,8 +99,15 @@ func newHouse(t *testing.T, change ...func(*handlers.Options)) *house {
 // newHouseWith changes what the service is made of, too.
 func newHouseWith(t *testing.T, inside func(*newsletter.Options), change ...func(*handlers.Options)) *house {
 	t.Helper()
-	h := &house{t: t, clock: &clock{t: dbtest.Start}, log: &logBuffer{}}
-	h.store = db.Store{DB: dbtest.New(t, dbtest.Now(h.clock.now))}
+	c := &clock{t: dbtest.Start}
+	return newHouseOn(t, dbtest.New(t, dbtest.Now(c.now)), c, inside, change...)
+}
+
+// newHouseOn is a house on a given store.
+func newHouseOn(t *testing.T, d *db.DB, c *clock, inside func(*newsletter.Options), change ...func(*handlers.Options)) *house {
+	t.Helper()
+	h := &house{t: t, clock: c, log: &logBuffer{}}
+	h.store = db.Store{DB: d}
 	var err error
 	if h.keys, err = newsletter.NewKeyring([]string{"a secret of these tests only"}, nil); err != nil {
 		t.Fatal(err)

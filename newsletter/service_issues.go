@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// maxNumber keeps a slip of the finger from making every later number unusable: the next issue's is the highest + 1.
+const maxNumber = 1_000_000
+
 // judge names everything wrong with an issue's fields and tidies them in place.
 func (i *Issue) judge() error {
 	var faults Faults
@@ -34,8 +37,8 @@ func (i *Issue) judge() error {
 	if i.Uncertain != ResendOnce && i.Uncertain != Hold {
 		faults = append(faults, invalid("uncertain", "resend_once나 hold를 적어 주세요."))
 	}
-	if i.Number < 0 {
-		faults = append(faults, invalid("number", "호 번호는 1부터예요."))
+	if i.Number < 0 || i.Number > maxNumber {
+		faults = append(faults, invalid("number", "호 번호는 1부터 "+Thousands(maxNumber)+"까지예요."))
 	}
 	i.Intro, i.Outro, i.Sponsor = CleanText(i.Intro), CleanText(i.Outro), CleanText(i.Sponsor)
 	faults = append(faults, i.judgeLinks()...)
