@@ -157,7 +157,7 @@ func (b *tab) clean() {
 }
 
 func (b *tab) within() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(b.ctx, 30*time.Second)
+	return context.WithTimeout(b.ctx, 2*time.Minute)
 }
 
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {

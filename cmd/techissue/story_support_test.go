@@ -161,7 +161,7 @@ func (h *house) serve() *exec.Cmd {
 
 func (h *house) until(what string, ok func() bool) {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(h.t.Context(), 3*time.Minute) // a limit for what hangs, not a measure: the machine may be busy
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
