@@ -56,7 +56,7 @@ func (b *tab) newest(email, subject string) string {
 	b.t.Helper()
 	b.open("/mailbox?q=" + url.QueryEscape(email))
 	row := `[...document.querySelectorAll("table.mails a")].find(a => a.textContent.includes(` + quote(subject) + `))`
-	b.until("the letter "+subject+" to "+email, `(() => { if (`+row+`) return true; if (!document.querySelector("[data-live]")) location.reload(); return false })()`)
+	b.comes("the letter "+subject+" to "+email, "!!"+row)
 	path := eval[string](b, row+`.getAttribute("href")`)
 	b.press(`table.mails a[href="` + path + `"]`)
 	b.must(subject, email)
@@ -138,7 +138,7 @@ func TestBrowserMainJob(t *testing.T) {
 			b.open("/admin/issues/" + number)
 			b.press("form[action$='/send'] button")
 			b.must("발송 진행")
-			b.until("the send is done", `(() => { const done = document.body.innerText.includes("발송완료"); if (!done && !document.querySelector("[data-live],[data-hx-ext],[hx-ext],[data-progress]")) location.reload(); return done })()`)
+			b.comes("the send is done", `document.body.innerText.includes("발송완료")`)
 			b.must("12")
 
 			letter = b.newest(email, "브라우저에서 쓴 호")
@@ -154,7 +154,7 @@ func TestBrowserMainJob(t *testing.T) {
 			number = regexp.MustCompile(`/admin/issues/(\d+)`).FindStringSubmatch(eval[string](b, "location.pathname"))[1]
 			b.must("11명")
 			b.press("form[action$='/send'] button")
-			b.until("the second send is done", `(() => { const done = document.body.innerText.includes("발송완료"); if (!done && !document.querySelector("[data-live],[data-hx-ext],[hx-ext],[data-progress]")) location.reload(); return done })()`)
+			b.comes("the second send is done", `document.body.innerText.includes("발송완료")`)
 			b.open("/mailbox?q=" + url.QueryEscape(email))
 			if strings.Contains(b.text(), "그 다음 호") {
 				t.Error("the next issue went to the reader who left")

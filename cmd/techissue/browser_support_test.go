@@ -67,9 +67,10 @@ func stopChrome() {
 
 // tab is somebody at a browser. What the browser complains about is kept, and so is every request to another host.
 type tab struct {
-	t    *testing.T
-	ctx  context.Context
-	base string
+	t      *testing.T
+	ctx    context.Context
+	base   string
+	script bool
 
 	mu     sync.Mutex
 	faults []string
@@ -92,7 +93,7 @@ func openTab(t *testing.T, base string, script bool) *tab {
 	}
 	ctx, cancel := chromedp.NewContext(chrome.ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
-	b := &tab{t: t, ctx: ctx, base: base}
+	b := &tab{t: t, ctx: ctx, base: base, script: script}
 	if err := chromedp.Listen(ctx, b.hear); err != nil {
 		t.Fatal(err)
 	}
@@ -246,6 +247,15 @@ func (b *tab) until(what, expression string) {
 		case <-tick.C:
 		}
 	}
+}
+
+// comes waits for something that the page's own scripts bring; without them the page is loaded anew, as its reader would.
+func (b *tab) comes(what, expression string) {
+	b.t.Helper()
+	if !b.script || !eval[bool](b, `!!document.querySelector("[data-live],[data-progress],[data-hx-sse],[hx-sse],[data-hx-ext]")`) {
+		expression = "(() => { const there = " + expression + "; if (!there && document.readyState === \"complete\") location.reload(); return there })()"
+	}
+	b.until(what, expression)
 }
 
 // look sets width and theme.
