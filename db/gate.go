@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -176,30 +175,4 @@ func (t *Tx) gateNotice(ctx context.Context, k newsletter.Ticket, now time.Time)
 		refused = refusal(newsletter.IssueSending, status, same, time.Time{}, now)
 	}
 	return refused, t.swap(ctx, newsletter.ErrLeaseLost, gateNoticeRefuses, refused.Reason, ms(now), k.ID, k.Lease)
-}
-
-// SettleAndGate settles one letter and opens the gate of the next one on the same connection, in one commit. A refusal of
-// either leaves the other valid; an error of the store undoes both.
-func (s Store) SettleAndGate(ctx context.Context, o newsletter.Settlement, next newsletter.Ticket, now time.Time) (settled, gated error) {
-	var refused *newsletter.GateError
-	run := s.settling(o)
-	err := run(ctx, func(tx *Tx) error {
-		refused, settled, gated = nil, nil, nil
-		if err := tx.settle(ctx, o); errors.Is(err, newsletter.ErrLeaseLost) {
-			settled = err
-		} else if err != nil {
-			return err
-		}
-		var err error
-		if refused, err = tx.gate(ctx, next, now); errors.Is(err, newsletter.ErrLeaseLost) {
-			gated = err
-		} else if err != nil {
-			return err
-		}
-		return nil
-	})
-	if err != nil {
-		settled, gated = err, err
-	}
-	return settleAnswer(o, settled), gateAnswer(next, refused, gated)
 }

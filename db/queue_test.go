@@ -16,7 +16,7 @@ import (
 var t0 = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 
 // sendingIssue puts n active readers and an issue that is sending to all of them into the store.
-func sendingIssue(t *testing.T, s db.Store, n int) newsletter.Issue {
+func sendingIssue(t testing.TB, s db.Store, n int) newsletter.Issue {
 	t.Helper()
 	ctx := t.Context()
 	issue := newsletter.Issue{

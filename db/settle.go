@@ -112,7 +112,7 @@ func (t *Tx) follow(ctx context.Context, o newsletter.Settlement) error {
 		return nil
 	}
 	switch o.State {
-	case newsletter.Sent, newsletter.Failed:
+	case newsletter.Failed:
 		return t.Emit(ctx, "delivery."+string(o.State), fmt.Sprintf(`{"id":%d}`, o.ID), o.At)
 	case newsletter.Queued:
 		if o.Pause != "" {

@@ -66,6 +66,20 @@ type Settlement struct {
 	Alert    string            // the alert's text
 }
 
+// Plain tells that nothing follows from a result beyond the letter itself: it may travel in a Turn.
+func (s Settlement) Plain() bool {
+	return s.State == Sent && !s.Single && s.Suppress == "" && s.Pause == ""
+}
+
+// Turn is what a worker asks between two letters. Either half may be missing.
+type Turn struct {
+	Settle *Settlement // a plain one
+	Gate   *Ticket     // of a delivery
+}
+
+// TurnAnswer holds the errors that Settle and Gate would have answered.
+type TurnAnswer struct{ Settled, Gated error }
+
 // Recovered counts what a restart found in flight.
 type Recovered struct{ Requeued, Uncertain int64 }
 
@@ -82,9 +96,9 @@ type QueueStore interface {
 	// Settle writes a result under the same lease; a 2xx that comes late turns uncertain into sent. ErrLeaseLost otherwise. A letter that
 	// was to be queued again is cancelled when its issue was cancelled meanwhile, and skipped when its reader was erased.
 	Settle(ctx context.Context, s Settlement) error
-	// SettleAndGate settles one letter and opens the gate of the next one in the same commit. The first error is as of Settle, the
-	// second as of Gate; each may stand alone.
-	SettleAndGate(ctx context.Context, s Settlement, next Ticket, now time.Time) (settled, gated error)
+	// Turns does what many workers ask between two letters, in one commit: settles each one's last letter and opens the gate of its next.
+	// The answers stand in the order of the turns. An error of the store means that none of it happened.
+	Turns(ctx context.Context, turns []Turn, now time.Time) ([]TurnAnswer, error)
 	// Recover takes back what a node (0: every node) held when it died: leased → queued uncharged, handing → uncertain.
 	Recover(ctx context.Context, node int64, now time.Time) (Recovered, error)
 	// SecondTries queues uncertain letters of resend_once for their one more try: 15 minutes without evidence, single letters 5.
