@@ -7,11 +7,13 @@ import (
 	"techissue/newsletter"
 )
 
+const putAlert = `
+INSERT INTO alerts (issue_id, kind, text, at) VALUES (?, ?, ?, ?)
+ON CONFLICT (issue_id, kind) WHERE cleared_at IS NULL DO NOTHING`
+
 // PutAlert raises an alert unless the same one is open.
 func (t *Tx) PutAlert(ctx context.Context, a *newsletter.Alert) error {
-	_, err := t.exec(ctx, `
-		INSERT INTO alerts (issue_id, kind, text, at) VALUES (?, ?, ?, ?)
-		ON CONFLICT (issue_id, kind) WHERE cleared_at IS NULL DO NOTHING`, a.Issue, a.Kind, a.Text, ms(a.At))
+	_, err := t.exec(ctx, putAlert, a.Issue, a.Kind, a.Text, ms(a.At))
 	return err
 }
 

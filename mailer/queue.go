@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"techissue/newsletter"
 )
@@ -20,14 +19,16 @@ type Composer interface {
 	ComposeNotice(ctx context.Context, n newsletter.Notice) (Letter, error)
 }
 
-// Options is what a Queue is made of. Store, Advance, Composer, Transport and Now are needed.
+// Options is what a Queue is made of. Store, Advance, Composer, Route and Now are needed.
 type Options struct {
-	Store     newsletter.QueueStore
-	Advance   func(context.Context) error // takes issues a step further: newsletter.Service.Advance
-	Composer  Composer
-	Transport Transport
-	Now       func() time.Time // UTC
-	Log       *slog.Logger
+	Store    newsletter.QueueStore
+	Advance  func(context.Context) error // takes issues a step further: newsletter.Service.Advance
+	Composer Composer
+	// Route names the transport in use. It is asked several times a second, so that a switch needs no restart: the next
+	// letter goes by the new one.
+	Route func() Transport
+	Now   func() time.Time // UTC
+	Log   *slog.Logger
 
 	Node        string        // this process's name in the table of nodes
 	Alone       bool          // no other process may hold letters: what is in flight at the start is ours (SQLite)
@@ -39,20 +40,32 @@ type Options struct {
 	Poll        time.Duration // how often an idle queue looks. 0: 250 ms
 }
 
-// Queue drives the mailer of one process: claim, compose, gate, send, settle. docs/states.md draws what a
-// letter goes through; each step that may be cut off by a crash is on disk before the next begins.
+// Queue drives the mailer of one process. docs/states.md draws what a letter goes through; each step that may be cut off
+// by a crash is on disk before the next begins.
+//
+//	feed.go    claims letters, a batch at a time, and has them composed on all cores
+//	fair.go    whose turn it is among the domains
+//	worker.go  one connection: gate, send, result
+//	ledger.go  results and gates of all workers, many in one commit
+//	judge.go   what a result means for the letter, its issue and the transport
+//	pace.go    what the transport bears
 type Queue struct {
-	opt     Options
-	node    int64
-	wake    chan struct{}
-	limiter *rate.Limiter
-	breaker breaker
-
-	issues  chan newsletter.Claimed
-	singles chan newsletter.Claimed
+	opt    Options
+	node   int64
+	wake   chan struct{}
+	ledger *ledger
+	fair   *fair
+	ready  chan composed // issue letters
+	single chan composed
+	routes routes
+	same   sameReply
+	rests  domainRests
+	losses losses
 
 	mu       sync.Mutex
 	editions map[editionKey]newsletter.Edition
+	held     map[newsletter.Ticket]struct{} // claimed here and not settled: what the store says beyond is forgotten
+	doubt    bool                           // a claim failed: its letters may be leased to us all the same
 }
 
 type editionKey struct {
@@ -82,13 +95,11 @@ func NewQueue(o Options) *Queue {
 	}
 	q := &Queue{
 		opt: o, wake: make(chan struct{}, 1),
-		breaker: breaker{first: o.Breaker},
-		issues:  make(chan newsletter.Claimed), singles: make(chan newsletter.Claimed),
-		editions: map[editionKey]newsletter.Edition{},
+		ledger: newLedger(o.Store, o.Now), fair: newFair(o.Connections, claimRoom(o.Connections)/2, time.Now),
+		ready: make(chan composed, o.Connections/4+1), single: make(chan composed),
+		editions: map[editionKey]newsletter.Edition{}, held: map[newsletter.Ticket]struct{}{},
 	}
-	if o.Rate > 0 {
-		q.limiter = rate.NewLimiter(rate.Limit(o.Rate), 1)
-	}
+	q.routes = routes{opt: &q.opt, paces: map[string]*pace{}}
 	return q
 }
 
@@ -114,25 +125,37 @@ func (q *Queue) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := q.routes.refresh(ctx); err != nil {
+		return err
+	}
 	hard, kill := context.WithCancel(lasting)
 	defer kill()
 
-	var feeders, workers sync.WaitGroup
-	feeders.Go(func() { q.feed(ctx, q.issues, q.opt.Connections*4, q.opt.Store.ClaimDeliveries) })
-	feeders.Go(func() { q.feed(ctx, q.singles, 4, q.opt.Store.ClaimNotices) })
+	var feeders, composers, workers, scribe sync.WaitGroup
+	scribe.Go(func() { q.ledger.run(lasting) })
+	feeders.Go(func() { q.feed(ctx) })
+	feeders.Go(func() { q.feedSingles(ctx) })
 	feeders.Go(func() { q.keepHouse(ctx) })
-	for range q.opt.Connections {
-		workers.Go(func() { q.work(ctx, hard, q.issues) })
+	for range runtime.GOMAXPROCS(0) {
+		composers.Go(func() { q.composeAll(ctx) })
 	}
-	workers.Go(func() { q.work(ctx, hard, q.singles) })
+	for range q.opt.Connections {
+		workers.Go(func() { q.work(ctx, hard, q.ready, false) })
+	}
+	workers.Go(func() { q.work(ctx, hard, q.single, true) })
 
 	<-ctx.Done()
 	feeders.Wait()
-	close(q.issues)
-	close(q.singles)
+	q.release(lasting, q.fair.close(), q.opt.Now())
+	composers.Wait()
+	close(q.ready)
+	close(q.single)
 	grace := time.AfterFunc(q.opt.Grace, kill)
 	workers.Wait()
 	grace.Stop()
+	close(q.ledger.asks)
+	scribe.Wait()
+	q.routes.keep(lasting)
 	if err := q.opt.Store.StopNode(lasting, node, q.opt.Now()); err != nil {
 		return fmt.Errorf("stop node: %w", err)
 	}
@@ -150,7 +173,7 @@ func (q *Queue) recover(ctx context.Context, node int64) error {
 	return nil
 }
 
-// keepHouse does what is not about one letter: issues that are due, second tries, the heartbeat, dead nodes.
+// keepHouse does what is not about one letter: issues that are due, second tries, the heartbeat, dead nodes, the route.
 func (q *Queue) keepHouse(ctx context.Context) {
 	const beat, silent = 5 * time.Second, 30 * time.Second
 	var beaten time.Time // of this machine's clock: a clock that jumps must not stop the beat
@@ -163,10 +186,14 @@ func (q *Queue) keepHouse(ctx context.Context) {
 			for _, node := range dead {
 				q.complain("recover a dead node", q.recover(ctx, node))
 			}
+			q.complain("look for forgotten letters", q.lookForForgotten(ctx))
+			q.routes.keep(ctx)
 		}
 		q.complain("advance issues", q.opt.Advance(ctx))
 		_, err := q.opt.Store.SecondTries(ctx, q.opt.Now())
 		q.complain("second tries", err)
+		q.complain("look at the route", q.routes.refresh(ctx))
+		q.complain("look at a stop", q.lookAtStop(ctx))
 		q.rest(ctx, q.opt.Poll)
 	}
 }
@@ -185,65 +212,6 @@ func (q *Queue) rest(ctx context.Context, d time.Duration) {
 	case <-t.C:
 	case <-q.wake:
 	case <-ctx.Done():
-	}
-}
-
-type claim func(ctx context.Context, node int64, limit int, now time.Time) ([]newsletter.Claimed, error)
-
-// feed claims batches and hands them to the workers one by one. What nobody took when the queue stops goes back.
-func (q *Queue) feed(ctx context.Context, to chan<- newsletter.Claimed, batch int, claim claim) {
-	for ctx.Err() == nil {
-		if q.breaker.open(q.opt.Now()) {
-			q.rest(ctx, q.opt.Poll)
-			continue
-		}
-		letters, err := claim(ctx, q.node, batch, q.opt.Now())
-		if err != nil {
-			q.complain("claim", err)
-			q.rest(ctx, time.Second)
-			continue
-		}
-		for n, c := range letters {
-			select {
-			case to <- c:
-			case <-ctx.Done():
-				for _, left := range letters[n:] {
-					q.release(context.WithoutCancel(ctx), left)
-				}
-				return
-			}
-		}
-		if len(letters) == 0 {
-			q.rest(ctx, q.opt.Poll)
-		}
-	}
-}
-
-// release gives a leased letter back uncharged.
-func (q *Queue) release(ctx context.Context, c newsletter.Claimed) {
-	now := q.opt.Now()
-	q.settle(ctx, newsletter.Settlement{Ticket: c.Ticket, State: newsletter.Queued, DueAt: now, Outcome: "released", At: now})
-}
-
-// settle writes a result. A store that cannot write now is asked again: the result is known only here, and a
-// worker that waits claims nothing. A lost lease means somebody else decided.
-func (q *Queue) settle(ctx context.Context, s newsletter.Settlement) {
-	wait := 100 * time.Millisecond
-	for {
-		err := q.opt.Store.Settle(ctx, s)
-		switch {
-		case err == nil:
-			return
-		case errors.Is(err, newsletter.ErrLeaseLost):
-			q.opt.Log.Warn("lease lost", "letter", s.ID, "single", s.Single, "state", s.State)
-			return
-		case ctx.Err() != nil:
-			q.opt.Log.Error("result not stored: the letter will be uncertain", "letter", s.ID, "single", s.Single, "err", err)
-			return
-		}
-		q.opt.Log.Error("settle", "letter", s.ID, "single", s.Single, "err", err)
-		q.rest(ctx, wait)
-		wait = min(2*wait, 5*time.Second)
 	}
 }
 

@@ -3,7 +3,8 @@ package mailer
 import (
 	"context"
 	"errors"
-	"sync"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"techissue/newsletter"
@@ -15,223 +16,239 @@ const lettersAConnection = 100
 // idleConnection closes a connection nobody used for a while, before the relay does.
 const idleConnection = 20 * time.Second
 
-// work sends letters over one connection, one after the other. stop ends the claiming elsewhere; hard
-// ends a letter in flight.
-func (q *Queue) work(stop, hard context.Context, from <-chan newsletter.Claimed) {
-	var conn *Conn
-	defer func() {
-		if conn != nil {
-			conn.Quit()
-		}
-	}()
+// worker sends letters over one connection, one after the other. stop ends the claiming elsewhere; hard ends a letter
+// in flight.
+//
+// The result of a letter that was accepted waits for the gate of the next one, if there is one already, and both are committed
+// together. Between two letters that is the only wait for the disk.
+type worker struct {
+	q          *Queue
+	stop, hard context.Context
+	single     bool
+	answers    chan answer
+
+	conn    *Conn
+	route   *route // of conn
+	pending *newsletter.Settlement
+}
+
+func (q *Queue) work(stop, hard context.Context, from <-chan composed, single bool) {
+	w := &worker{q: q, stop: stop, hard: hard, single: single, answers: make(chan answer, 1)}
+	defer w.hangUp()
+	defer w.flush()
 	idle := time.NewTimer(idleConnection)
 	defer idle.Stop()
 	for {
+		c, ok := w.next(from, idle)
+		if !ok {
+			return
+		}
+		began := time.Now()
+		w.letter(c)
+		if !single {
+			q.fair.done(c.Email, time.Since(began))
+		}
+		q.drop(c.Ticket)
+	}
+}
+
+// next is the next letter. A result waits for it only if it is there already.
+func (w *worker) next(from <-chan composed, idle *time.Timer) (c composed, ok bool) {
+	if w.pending != nil {
+		select {
+		case c, ok = <-from:
+			return c, ok
+		default:
+			w.flush()
+		}
+	}
+	for {
 		idle.Reset(idleConnection)
 		select {
-		case c, ok := <-from:
-			if !ok {
-				return
-			}
-			conn = q.one(stop, hard, conn, c)
+		case c, ok = <-from:
+			return c, ok
 		case <-idle.C:
-			if conn != nil {
-				conn.Quit()
-				conn = nil
-			}
+			w.hangUp()
 		}
 	}
 }
 
-// one takes a letter from leased to its result and returns the connection if it is good for another.
-func (q *Queue) one(stop, hard context.Context, conn *Conn, c newsletter.Claimed) *Conn {
-	lasting := context.WithoutCancel(hard)
-	if q.limiter != nil {
-		if err := q.limiter.Wait(stop); err != nil {
-			q.release(lasting, c)
-			return conn
+// letter takes one from leased to its result. A bug on the way costs this letter's attempt and the connection.
+func (w *worker) letter(c composed) {
+	gated := false
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
 		}
+		w.q.opt.Log.Error("panic", "letter", c.ID, "single", c.Single, "panic", p, "stack", string(debug.Stack()))
+		w.cut()
+		w.flush()
+		w.q.panicked(w.lasting(), c, gated)
+	}()
+	if c.err != nil {
+		w.q.unfit(w.lasting(), c)
+		return
 	}
-	if q.breaker.open(q.opt.Now()) {
-		q.release(lasting, c)
-		return conn
+	if !w.mayGo() || !w.ready(c) {
+		return
 	}
-	letter, err := q.compose(lasting, c)
-	if err != nil {
-		q.opt.Log.Error("compose", "letter", c.ID, "single", c.Single, "err", err)
-		now := q.opt.Now()
-		q.settle(lasting, newsletter.Settlement{
-			Ticket: c.Ticket, State: newsletter.Failed, Reason: newsletter.ReasonCompose, Outcome: "failed", At: now, Charge: true,
-			Reply: newsletter.Reply{Text: newsletter.CleanReply(err.Error())},
-		})
-		return conn
+	if !w.conn.Pipelining() {
+		w.flush() // the gate comes two round trips later
 	}
-	if conn == nil || !conn.Usable() || conn.Letters() >= lettersAConnection {
-		if conn != nil {
-			conn.Quit()
-		}
-		if conn, err = Dial(hard, q.opt.Transport); err != nil {
-			q.dialFailed(lasting, c, err)
-			return nil
-		}
-	}
-	res := conn.Send(hard, letter, func(ctx context.Context) error {
-		return q.opt.Store.Gate(context.WithoutCancel(ctx), c.Ticket, q.opt.Now())
+	fresh := w.conn.Letters() == 0
+	res := w.conn.Send(w.hard, c.letter, func(context.Context) error {
+		err := w.gate(c)
+		gated = err == nil
+		return err
 	})
-	q.judge(lasting, c, res, conn.Relay())
-	if !conn.Usable() {
-		return nil
+	if gated && !fresh && closedBetween(res) {
+		// A relay may close a connection between two letters. This one has passed its gate and nothing of it was said: it goes
+		// by another connection as if nothing had been.
+		w.hangUp()
+		if !w.ready(c) {
+			return
+		}
+		res = w.conn.Send(w.hard, c.letter, func(context.Context) error { return nil })
 	}
-	return conn
+	w.result(c, res)
 }
 
-func (q *Queue) compose(ctx context.Context, c newsletter.Claimed) (Letter, error) {
-	if c.Single {
-		return q.opt.Composer.ComposeNotice(ctx, c.Notice)
+func (w *worker) lasting() context.Context { return context.WithoutCancel(w.hard) }
+
+// closedBetween: the first command found the connection closed.
+func closedBetween(r Result) bool {
+	return r.Outcome == newsletter.NotHanded && r.Reply.Stage == newsletter.StageMail && r.Reply.Code == 0 && !errors.Is(r.Err, ErrLetter) &&
+		!errors.Is(r.Err, errNonsense) && !isTimeout(r.Err)
+}
+
+// mayGo waits for the rate.
+func (w *worker) mayGo() bool {
+	bucket := w.q.routes.current.Load().pace.bucket()
+	if bucket == nil || w.single {
+		return true
 	}
-	e, err := q.edition(ctx, c)
+	turn := bucket.Reserve()
+	wait := turn.Delay()
+	if wait == 0 {
+		return true
+	}
+	w.flush()
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-w.stop.Done():
+		turn.Cancel()
+		return true // it may still go within the grace time
+	}
+}
+
+// ready sees to a connection of the transport in use; false means that the letter went back.
+func (w *worker) ready(c composed) bool {
+	now := w.q.routes.current.Load()
+	if w.conn != nil {
+		switch {
+		case !w.conn.Usable(), w.conn.Letters() >= lettersAConnection, w.route != now, now.pace.resting(), !w.single && now.pace.crowded():
+			w.hangUp()
+		default:
+			return true
+		}
+	}
+	w.flush()
+	if err := now.pace.acquire(w.stop, w.single); err != nil {
+		w.back(c)
+		return false
+	}
+	conn, err := Dial(w.hard, now.Transport)
 	if err != nil {
-		return Letter{}, err
+		w.q.dialFailed(w.lasting(), c, now, err)
+		now.pace.release(w.single)
+		return false
 	}
-	return q.opt.Composer.ComposeDelivery(ctx, c, e)
-}
-
-// dialFailed puts the letter back uncharged and lets the transport rest.
-func (q *Queue) dialFailed(ctx context.Context, c newsletter.Claimed, err error) {
-	reply := newsletter.Reply{Stage: newsletter.StageConnect, Text: newsletter.CleanReply(err.Error())}
-	var de *DialError
-	if errors.As(err, &de) {
-		reply = de.Reply
-		if reply.Text == "" {
-			reply.Text = newsletter.CleanReply(err.Error())
-		}
+	w.conn, w.route = conn, now
+	if now.pace.ready() {
+		w.q.stopEnded(w.lasting(), stopAuth)
 	}
-	q.apply(ctx, c, reply, newsletter.Classify(reply), q.opt.Transport.Addr())
+	return true
 }
 
-// judge turns a result into what is written.
-func (q *Queue) judge(ctx context.Context, c newsletter.Claimed, res Result, relay string) {
-	switch res.Outcome {
-	case newsletter.GateRefused:
-		var refused *newsletter.GateError
-		if errors.As(res.Err, &refused) || errors.Is(res.Err, newsletter.ErrLeaseLost) {
-			return // the gate settled the row, or somebody else has it
-		}
-		q.opt.Log.Error("gate", "letter", c.ID, "single", c.Single, "err", res.Err)
-		q.release(ctx, c)
-		return
-	case newsletter.Accepted:
-		q.breaker.success()
-		now := q.opt.Now()
-		q.settle(ctx, newsletter.Settlement{
-			Ticket: c.Ticket, State: newsletter.Sent, Charge: true, Reply: res.Reply, RelayID: newsletter.RelayID(res.Reply.Text),
-			Relay: relay, Outcome: "sent", At: now,
-		})
-		return
-	}
-	if errors.Is(res.Err, ErrLetter) {
-		q.settle(ctx, newsletter.Settlement{
-			Ticket: c.Ticket, State: newsletter.Failed, Reason: newsletter.ReasonCompose, Charge: true, Outcome: "failed", Relay: relay, At: q.opt.Now(),
-			Reply: newsletter.Reply{Stage: res.Reply.Stage, Text: newsletter.CleanReply(res.Err.Error())},
-		})
-		return
-	}
-	verdict := newsletter.Classify(res.Reply)
-	if res.Outcome == newsletter.InDoubt {
-		verdict = newsletter.Verdict{Blame: newsletter.BlameLetter, Action: newsletter.ActUncertain}
-	}
-	q.apply(ctx, c, res.Reply, verdict, relay)
+// back gives a letter back that could not be tried.
+func (w *worker) back(c composed) {
+	now := w.q.opt.Now()
+	w.q.settle(w.lasting(), newsletter.Settlement{Ticket: c.Ticket, State: newsletter.Queued, DueAt: now, Outcome: "released", At: now})
 }
 
-// apply writes a verdict: the letter's row, its attempt, and what has to wait or pause.
-func (q *Queue) apply(ctx context.Context, c newsletter.Claimed, reply newsletter.Reply, v newsletter.Verdict, relay string) {
-	now := q.opt.Now()
-	s := newsletter.Settlement{Ticket: c.Ticket, Reply: reply, Relay: relay, At: now, Charge: true}
-	switch v.Action {
-	case newsletter.ActRetry:
-		s.State, s.Outcome, s.DueAt = newsletter.Queued, "retry", now.Add(q.opt.Retries.After(c.Attempts+1, c.ID))
-		if newsletter.RetryOver(c.FirstDue, now, c.Attempts+1, c.ExpiresAt) {
-			s.State, s.Outcome, s.Reason = newsletter.Expired, "expired", newsletter.ReasonExpired
-		}
-	case newsletter.ActFail:
-		s.State, s.Outcome, s.Reason = newsletter.Failed, "failed", newsletter.ReasonRefused
-		if v.Suppress == newsletter.SuppressHard {
-			s.Suppress = newsletter.SuppressedHard
-		}
-	case newsletter.ActUncertain:
-		s.State, s.Outcome, s.Reason = newsletter.Uncertain, "uncertain", string(reply.Stage)
-	case newsletter.ActPause:
-		s.State, s.Outcome, s.DueAt, s.Charge = newsletter.Queued, "requeued", now, false
-		s.Pause, s.Alert = newsletter.ReasonRefused, "서버가 이 호를 받지 않았어요: "+reply.Text
-		if c.Single { // no issue to pause: the letter waits its turn
-			s.Pause, s.Alert, s.Charge, s.Outcome = "", "", true, "retry"
-			s.DueAt = now.Add(q.opt.Retries.After(c.Attempts+1, c.ID))
-		}
-	default: // requeue
-		s.State, s.Outcome, s.DueAt, s.Charge = newsletter.Queued, "requeued", now, false
-		s.DueAt = q.wait(v, now)
-	}
-	q.settle(ctx, s)
-}
-
-// wait lets the transport rest where it is to blame, and says when the letter is due again.
-func (q *Queue) wait(v newsletter.Verdict, now time.Time) time.Time {
-	const stopped, domainRest, lostRest = 15 * time.Minute, 15 * time.Minute, 5 * time.Second
-	switch {
-	case v.Stop || v.QuotaWords:
-		q.breaker.until(now.Add(stopped))
-	case v.RateWords:
-		if q.limiter != nil {
-			q.limiter.SetLimit(max(q.limiter.Limit()/2, 0.1))
-		}
-		q.breaker.until(now.Add(q.opt.Breaker))
-	case v.Blame == newsletter.BlameTransport:
-		q.breaker.fail(now)
-	case v.Blame == newsletter.BlameDomain:
-		return now.Add(domainRest)
-	default:
-		return now.Add(lostRest) // a connection lost before the final dot: this letter only
-	}
-	return now
-}
-
-// breaker keeps a transport at rest after a fault: first, then twice as long each time, at most thirty times.
-type breaker struct {
-	first time.Duration
-
-	mu    sync.Mutex
-	fails int
-	rest  time.Time
-}
-
-func (b *breaker) open(now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	// A clock that was set back must not keep it open for days.
-	return now.Before(b.rest) && b.rest.Sub(now) <= 30*b.first+15*time.Minute
-}
-
-func (b *breaker) success() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.fails, b.rest = 0, time.Time{}
-}
-
-func (b *breaker) until(t time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if t.After(b.rest) {
-		b.rest = t
+func (w *worker) hangUp() {
+	if w.conn != nil {
+		w.conn.Quit()
+		w.conn = nil
+		w.route.pace.release(w.single)
 	}
 }
 
-// fail counts one fault; faults of connections that were open at the same time count once.
-func (b *breaker) fail(now time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if now.Before(b.rest) {
+// cut ends a connection whose state nobody knows.
+func (w *worker) cut() {
+	if w.conn != nil {
+		w.conn.Close()
+		w.hangUp()
+	}
+}
+
+// gate commits that the letter is about to leave, together with the result of the last one.
+func (w *worker) gate(c composed) error {
+	if c.Single {
+		return w.q.opt.Store.Gate(w.lasting(), c.Ticket, w.q.opt.Now())
+	}
+	last := w.pending
+	a := w.q.ledger.turn(newsletter.Turn{Settle: last, Gate: &c.Ticket}, w.answers)
+	if a.err != nil {
+		return fmt.Errorf("gate: %w", a.err) // the pending result is kept
+	}
+	w.pending = nil
+	w.q.settled(last, a.Settled)
+	return a.Gated
+}
+
+// flush writes the pending result now.
+func (w *worker) flush() {
+	last := w.pending
+	if last == nil {
 		return
 	}
-	b.rest = now.Add(min(b.first<<min(b.fails, 5), 30*b.first))
-	b.fails++
+	w.pending = nil
+	a := w.q.ledger.turn(newsletter.Turn{Settle: last}, w.answers)
+	if a.err != nil {
+		w.q.settle(w.lasting(), *last)
+		return
+	}
+	w.q.settled(last, a.Settled)
+}
+
+// result judges what became of the letter.
+func (w *worker) result(c composed, res Result) {
+	relay := w.route.Addr()
+	if res.Outcome != newsletter.Accepted {
+		w.flush()
+		w.q.judge(w.lasting(), c.Claimed, res, w.route)
+		if w.conn != nil && !w.conn.Usable() {
+			w.hangUp()
+		}
+		return
+	}
+	w.q.accepted(w.lasting(), c.Claimed, w.route)
+	s := &newsletter.Settlement{
+		Ticket: c.Ticket, State: newsletter.Sent, Charge: true, Reply: res.Reply, RelayID: newsletter.RelayID(res.Reply.Text),
+		Relay: relay, Outcome: "sent", At: w.q.opt.Now(),
+	}
+	if !s.Plain() {
+		w.q.settle(w.lasting(), *s)
+		return
+	}
+	w.pending = s
+	if !w.conn.Usable() {
+		w.flush()
+		w.hangUp()
+	}
 }

@@ -41,7 +41,8 @@ const (
 
 // Verdict is what one reply means. When the transport is to blame, Stop halts all sending (one
 // alert, one probe per 15 min), RateWords halve the rate, QuotaWords wait for the window;
-// with none of the three the breaker opens.
+// Crowded says that fewer connections would do. With none
+// of the four the breaker opens.
 type Verdict struct {
 	Blame      Blame
 	Action     Action
@@ -49,6 +50,7 @@ type Verdict struct {
 	Stop       bool
 	RateWords  bool
 	QuotaWords bool
+	Crowded    bool // too many connections at once: fewer, at the same rate
 }
 
 // Classify judges one reply by itself: whose fault, and what follows. The rule that
@@ -68,14 +70,13 @@ func Classify(r Reply) Verdict {
 		return Verdict{Blame: BlameTransport, Action: ActRequeue, Stop: true}
 	case r.Stage == StageConnect || r.Stage == StageGreeting || r.Stage == StageEHLO ||
 		r.Stage == StageTLS || r.Stage == StageAuth:
-		rate, quota := throttling(r)
-		return Verdict{Blame: BlameTransport, Action: ActRequeue, RateWords: rate, QuotaWords: quota}
+		return busy(r)
 	}
 	if v, ok := classifyMailbox(r); ok {
 		return v
 	}
-	if rate, quota := throttling(r); rate || quota {
-		return Verdict{Blame: BlameTransport, Action: ActRequeue, RateWords: rate, QuotaWords: quota}
+	if v := busy(r); v.RateWords || v.QuotaWords || v.Crowded {
+		return v
 	}
 	if r.Code >= 500 {
 		return classifyPermanent(r)
@@ -173,11 +174,19 @@ var (
 
 	// Whole words: "rate" is also in "corporate" and "separate".
 	rateWords  = regexp.MustCompile(`(?i)\b(throttl\w*|rate|rates|rate[- ]?limit\w*|limit|limits|limited|limiting|too many (concurrent )?(connections|sessions))\b`)
+	crowdWords = regexp.MustCompile(`(?i)\b(too many|concurrent|simultaneous)\b.*\b(connections?|sessions?)\b`)
 	quotaWords = regexp.MustCompile(`(?i)\b(quotas?|(daily|hourly|monthly)\b.*\blimit\w*|limit\w*\b.*\b(daily|per day)|sending (is )?paused|suspended)\b`)
 
 	// Limits that are not our account's: how big a letter may be, how full a mailbox.
 	otherLimits = regexp.MustCompile(`(?i)\b(size|too (large|big|long)|mailbox|inbox|storage|disk|over ?quota|line length|too many (hops|recipients))\b`)
 )
+
+// busy is for a relay that does not want more of us now.
+func busy(r Reply) Verdict {
+	rate, quota := throttling(r)
+	crowded := rate && crowdWords.MatchString(r.Text)
+	return Verdict{Blame: BlameTransport, Action: ActRequeue, RateWords: rate && !crowded, QuotaWords: quota, Crowded: crowded}
+}
 
 // throttling reports whether the relay asks us to go slower (rate) or to come back
 // another day (quota). One of the two at most.

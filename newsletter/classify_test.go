@@ -14,6 +14,7 @@ func TestClassify(t *testing.T) {
 		breaker   = verdict{Blame: newsletter.BlameTransport, Action: newsletter.ActRequeue}
 		stop      = verdict{Blame: newsletter.BlameTransport, Action: newsletter.ActRequeue, Stop: true}
 		rate      = verdict{Blame: newsletter.BlameTransport, Action: newsletter.ActRequeue, RateWords: true}
+		crowded   = verdict{Blame: newsletter.BlameTransport, Action: newsletter.ActRequeue, Crowded: true}
 		quota     = verdict{Blame: newsletter.BlameTransport, Action: newsletter.ActRequeue, QuotaWords: true}
 		issue     = verdict{Blame: newsletter.BlameIssue, Action: newsletter.ActPause}
 		domain    = verdict{Blame: newsletter.BlameDomain, Action: newsletter.ActRequeue}
@@ -77,7 +78,7 @@ func TestClassify(t *testing.T) {
 		// The way there.
 		{greeting, 554, "5.7.1 no service for you", breaker},
 		{greeting, 421, "4.3.2 shutting down", breaker},
-		{greeting, 421, "too many connections", rate},
+		{greeting, 421, "too many connections", crowded},
 		{ehlo, 550, "", breaker},
 		{tls, 454, "4.7.1 TLS not available", breaker},
 		{mail, 421, "closing", breaker},
@@ -95,7 +96,7 @@ func TestClassify(t *testing.T) {
 		{dot, 554, "Sending paused for this account", quota},
 		{mail, 550, "account suspended", quota},
 		{rcpt, 550, "5.7.1 hourly sending limit reached", quota},
-		{rcpt, 451, "too many connections from your host", rate},
+		{rcpt, 451, "too many connections from your host", crowded},
 
 		// The reader's mailbox, whatever the words say.
 		{rcpt, 452, "4.2.2 The recipient's inbox is over quota", later},

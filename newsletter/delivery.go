@@ -38,6 +38,7 @@ const (
 	ReasonUnknown      = "unknown" // of single letters: no reader has that address
 	ReasonOpened       = "opened"  // uncertain letters that turned out to have arrived
 	ReasonClicked      = "clicked" // so too
+	ReasonPanic        = "panic"   // a bug of ours met it three times
 )
 
 // Delivery is the one durable row per reader and issue.

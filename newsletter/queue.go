@@ -99,12 +99,28 @@ type QueueStore interface {
 	// Turns does what many workers ask between two letters, in one commit: settles each one's last letter and opens the gate of its next.
 	// The answers stand in the order of the turns. An error of the store means that none of it happened.
 	Turns(ctx context.Context, turns []Turn, now time.Time) ([]TurnAnswer, error)
+	// Release gives leased letters back uncharged, due at that time. Those that are no longer held under their lease are passed over.
+	Release(ctx context.Context, letters []Ticket, due time.Time) error
+	// Leases lists what a node holds as leased.
+	Leases(ctx context.Context, node int64) ([]Ticket, error)
+	// TakeBack undoes refusals that were nobody's fault: each letter that failed under this lease is queued again uncharged, and the
+	// suppression that its failure brought is lifted. It pauses the issue with an alert.
+	TakeBack(ctx context.Context, issue IssueID, letters []Ticket, alert Alert, now time.Time) error
 	// Recover takes back what a node (0: every node) held when it died: leased → queued uncharged, handing → uncertain.
 	Recover(ctx context.Context, node int64, now time.Time) (Recovered, error)
 	// SecondTries queues uncertain letters of resend_once for their one more try: 15 minutes without evidence, single letters 5.
 	SecondTries(ctx context.Context, now time.Time) (int64, error)
 	// Edition returns an issue's edition by its number.
 	Edition(ctx context.Context, issue IssueID, number int) (Edition, error)
+
+	// Raise opens an alert; it tells whether there was none of its issue and kind open before. Clear closes it. Raised tells whether it is open.
+	Raise(ctx context.Context, a Alert) (bool, error)
+	Clear(ctx context.Context, issue IssueID, kind string, now time.Time) error
+	Raised(ctx context.Context, issue IssueID, kind string) (bool, error)
+
+	// Learned and Learn keep what a transport was found to bear, as the mailer writes it.
+	Learned(ctx context.Context, transport string) (string, error)
+	Learn(ctx context.Context, transport, text string, now time.Time) error
 
 	// RegisterNode names this process; Beat says it is alive, by the database's clock where there is one.
 	// ReapNodes marks other nodes silent for longer than that as stopped and returns stopped ones that hold letters, until Recover takes them back.

@@ -1,6 +1,8 @@
 package newsletter
 
 import (
+	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -124,4 +126,17 @@ func RelayID(text string) string {
 func trimID(s string) string {
 	s = strings.Trim(s, "<>()[],;:\"'")
 	return strings.ToValidUTF8(s[:min(len(s), 200)], "") // a cut rune cannot be stored by PostgreSQL
+}
+
+var (
+	anAddress = regexp.MustCompile(`<[^>]*>|[^\s<>]+@[^\s<>]+`)
+	anID      = regexp.MustCompile(`[^\s]*[0-9][^\s]*`)
+)
+
+// SameWords is a reply without what differs from letter to letter: addresses and words with digits in them, which are ids,
+// times and host names. Replies with equal SameWords say the same.
+func SameWords(r Reply) string {
+	text := anAddress.ReplaceAllString(r.Text, "")
+	text = anID.ReplaceAllString(text, "")
+	return strings.ToLower(fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, strings.Join(strings.Fields(text), " ")))
 }

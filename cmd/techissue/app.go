@@ -165,8 +165,9 @@ func (a *app) newQueue(mend func(*mailer.Options)) {
 		Grace: a.cfg.StopGrace,
 	}
 	if a.cfg.relay != nil {
-		o.Transport = *a.cfg.relay
-		o.Transport.Counter = a.metrics
+		relay := *a.cfg.relay
+		relay.Counter = a.metrics
+		o.Route = func() mailer.Transport { return relay }
 	}
 	if mend != nil {
 		mend(&o)
