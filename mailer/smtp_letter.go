@@ -20,8 +20,12 @@ func (c *Conn) prepare(l Letter) ([]byte, error) {
 	if err := checkPath(l.To); err != nil {
 		return nil, fmt.Errorf("%w: recipient: %w", ErrLetter, err)
 	}
-	if err := checkLines(l.Data); err != nil {
+	dots, err := checkLines(l.Data)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLetter, err)
+	}
+	if end := ".\r\n"; !dots && cap(l.Data)-len(l.Data) >= len(end) {
+		return append(l.Data, end...), nil // as it is, with the final dot in the room behind it
 	}
 	c.buf = stuff(c.buf[:0], l.Data)
 	return c.buf, nil
@@ -54,49 +58,55 @@ func alphanumeric(b byte) bool {
 
 // checkLines admits 7-bit lines of at most 998 octets that end in CRLF (RFC 5322 §2.1.1),
 // without NUL and without a CR or LF on its own: with those one letter can smuggle
-// another past a server that sees ends of lines differently (security S26).
-func checkLines(data []byte) error {
+// another past a server that sees ends of lines differently (security S26). It also tells whether a line begins with a dot.
+func checkLines(data []byte) (dots bool, err error) {
 	if len(data) == 0 {
-		return fmt.Errorf("empty")
+		return false, fmt.Errorf("empty")
 	}
-	if i := firstEightBit(data); i >= 0 {
-		return fmt.Errorf("8-bit octet at %d", i)
-	}
-	if i := bytes.IndexByte(data, 0); i >= 0 {
-		return fmt.Errorf("NUL at %d", i)
-	}
-	for rest := data; len(rest) > 0; {
-		i := bytes.IndexByte(rest, '\n')
-		if i < 0 {
-			return fmt.Errorf("the last line does not end")
+	begin := 0
+	for i := 0; ; {
+		i += plainRun(data[i:])
+		if i == len(data) {
+			return dots, fmt.Errorf("the last line does not end")
 		}
-		switch cr := bytes.IndexByte(rest[:i+1], '\r'); {
-		case cr < 0:
-			return fmt.Errorf("bare LF at %d", len(data)-len(rest)+i)
-		case cr != i-1:
-			return fmt.Errorf("bare CR at %d", len(data)-len(rest)+cr)
-		case i-1 > 998:
-			return fmt.Errorf("line of %d octets", i-1)
+		switch at := data[i]; {
+		case at == '\r' && i+1 < len(data) && data[i+1] == '\n':
+			if i-begin > 998 {
+				return dots, fmt.Errorf("line of %d octets", i-begin)
+			}
+			dots = dots || data[begin] == '.'
+			i += 2
+			if begin = i; i == len(data) {
+				return dots, nil
+			}
+		case at == '\r':
+			return dots, fmt.Errorf("bare CR at %d", i)
+		case at == '\n':
+			return dots, fmt.Errorf("bare LF at %d", i)
+		case at == 0:
+			return dots, fmt.Errorf("NUL at %d", i)
+		case at >= 0x80:
+			return dots, fmt.Errorf("8-bit octet at %d", i)
+		default: // a tab or the like
+			i++
 		}
-		rest = rest[i+1:]
 	}
-	return nil
 }
 
-// firstEightBit looks at eight octets at once: letters are large and nearly always clean.
-func firstEightBit(data []byte) int {
+// plainRun is how many octets from the beginning are printable. It looks at eight at once: letters are large and nearly
+// all base64.
+func plainRun(data []byte) int {
+	const low, high = 0x2020202020202020, 0x8080808080808080
 	i := 0
 	for ; i+8 <= len(data); i += 8 {
-		if binary.NativeEndian.Uint64(data[i:])&0x8080808080808080 != 0 {
-			break
+		if w := binary.LittleEndian.Uint64(data[i:]); (w|(w-low)&^w)&high != 0 {
+			break // one below 0x20, or one above 0x7f
 		}
 	}
-	for ; i < len(data); i++ {
-		if data[i] >= 0x80 {
-			return i
-		}
+	for i < len(data) && data[i] >= 0x20 && data[i] < 0x80 {
+		i++
 	}
-	return -1
+	return i
 }
 
 // stuff appends data to out with the dots doubled that begin a line (RFC 5321 §4.5.2) and
