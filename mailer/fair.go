@@ -186,15 +186,22 @@ func (f *fair) hungry(full int) int {
 	return full - f.waiting
 }
 
-// close ends all taking and returns what nobody took.
-func (f *fair) close() (left []newsletter.Claimed) {
+// empty gives back what nobody took.
+func (f *fair) empty() (left []newsletter.Claimed) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, l := range f.ring {
+		left = append(left, l.letters...)
+		l.letters = nil
+	}
+	f.ring, f.waiting = nil, 0
+	return left
+}
+
+// close ends all taking.
+func (f *fair) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.closed = true
-	for _, l := range f.ring {
-		left = append(left, l.letters...)
-	}
-	f.ring, f.waiting = nil, 0
 	f.changed.Broadcast()
-	return left
 }

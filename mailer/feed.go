@@ -29,7 +29,11 @@ func (q *Queue) feed(ctx context.Context) {
 	full := claimRoom(q.opt.Connections)
 	for ctx.Err() == nil {
 		room := q.fair.hungry(full)
-		if room < full/2 || q.routes.current.Load().pace.resting() {
+		resting := q.routes.current.Load().pace.resting()
+		if resting {
+			q.giveBack(ctx)
+		}
+		if resting || room < full/2 {
 			q.rest(ctx, min(q.opt.Poll, 5*time.Millisecond))
 			continue
 		}
@@ -46,6 +50,21 @@ func (q *Queue) feed(ctx context.Context) {
 			q.rest(ctx, q.opt.Poll)
 		}
 	}
+}
+
+// giveBack empties our hands while the transport rests: another node may have a better one.
+func (q *Queue) giveBack(ctx context.Context) {
+	left := q.fair.empty()
+	for more := true; more; {
+		select {
+		case c := <-q.ready:
+			q.fair.done(c.Email, 0)
+			left = append(left, c.Claimed)
+		default:
+			more = false
+		}
+	}
+	q.release(context.WithoutCancel(ctx), left, q.opt.Now())
 }
 
 // feedSingles claims single letters, which wait behind nothing but each other.

@@ -165,6 +165,9 @@ func (q *Queue) apply(ctx context.Context, c newsletter.Claimed, reply newslette
 		q.losses.forget(c.Ticket)
 	}
 	q.settle(ctx, s)
+	if s.State == newsletter.Failed && !c.Single && q.same.spoken(reply) {
+		run = append(run, c.Ticket)
+	}
 	if len(run) > 0 {
 		q.takeBack(ctx, c.Issue, run, reply)
 	}

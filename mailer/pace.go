@@ -3,6 +3,7 @@ package mailer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 	"time"
 
@@ -54,6 +55,7 @@ const (
 	slowestRate  = 0.1
 	meterWindow  = 10 * time.Second
 	throttleRest = 30 // a thirtieth of the breaker's first rest: 2 s
+	longWait     = 10 * time.Second
 	lookAgain    = 100 * time.Millisecond
 )
 
@@ -105,11 +107,18 @@ func (p *pace) recall(text string) {
 	p.calm, p.eased = p.now(), p.now()
 }
 
+// errResting says that the transport is to be left alone for longer than a letter should be held for it.
+var errResting = errors.New("the transport rests")
+
 // acquire waits for leave to open a connection. Whoever gets it calls release. The connection of single letters is one
 // beyond the limit.
 func (p *pace) acquire(ctx context.Context, single bool) error {
 	for {
 		p.mu.Lock()
+		if p.rest.Sub(p.now()) > longWait {
+			p.mu.Unlock()
+			return errResting
+		}
 		p.raise()
 		if !p.now().Before(p.rest) && !p.probing && (single || p.open < p.limit) && !(p.trial && p.open > 0) {
 			if !single {
@@ -247,11 +256,9 @@ func (p *pace) slower() {
 	if now.Before(p.rest) {
 		return // said to several connections at once
 	}
-	was := p.ceiling
+	was := p.counting.perSecond(now)
 	if p.limiter != nil {
 		was = float64(p.limiter.Limit())
-	} else {
-		was = p.counting.perSecond(now)
 	}
 	p.setRate(max(was/2, slowestRate))
 	p.lower(max(1, p.limit/2))

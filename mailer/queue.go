@@ -146,8 +146,9 @@ func (q *Queue) Run(ctx context.Context) error {
 
 	<-ctx.Done()
 	feeders.Wait()
-	q.release(lasting, q.fair.close(), q.opt.Now())
+	q.fair.close()
 	composers.Wait()
+	q.release(lasting, q.fair.empty(), q.opt.Now())
 	close(q.ready)
 	close(q.single)
 	grace := time.AfterFunc(q.opt.Grace, kill)

@@ -63,3 +63,11 @@ func (s *sameReply) note(c newsletter.Claimed, reply newsletter.Reply, v newslet
 	s.on, s.run = true, nil
 	return earlier, true
 }
+
+// spoken tells whether the rule has spoken about a reply: a letter whose failure was still being written then is taken back by
+// its own worker.
+func (s *sameReply) spoken(reply newsletter.Reply) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.on && newsletter.SameWords(reply) == s.words
+}

@@ -24,22 +24,21 @@ const idleConnection = 20 * time.Second
 type worker struct {
 	q          *Queue
 	stop, hard context.Context
+	from       <-chan composed
 	single     bool
 	answers    chan answer
 
+	route   *route // whose leave to connect it holds; nil: none
 	conn    *Conn
-	route   *route // of conn
 	pending *newsletter.Settlement
 }
 
 func (q *Queue) work(stop, hard context.Context, from <-chan composed, single bool) {
-	w := &worker{q: q, stop: stop, hard: hard, single: single, answers: make(chan answer, 1)}
-	defer w.hangUp()
+	w := &worker{q: q, stop: stop, hard: hard, from: from, single: single, answers: make(chan answer, 1)}
+	defer w.leave()
 	defer w.flush()
-	idle := time.NewTimer(idleConnection)
-	defer idle.Stop()
 	for {
-		c, ok := w.next(from, idle)
+		c, ok := w.next()
 		if !ok {
 			return
 		}
@@ -52,25 +51,60 @@ func (q *Queue) work(stop, hard context.Context, from <-chan composed, single bo
 	}
 }
 
-// next is the next letter. A result waits for it only if it is there already.
-func (w *worker) next(from <-chan composed, idle *time.Timer) (c composed, ok bool) {
-	if w.pending != nil {
-		select {
-		case c, ok = <-from:
-			return c, ok
-		default:
-			w.flush()
-		}
-	}
+// next is the next letter. A result waits for it only if it is there already. Nobody takes a letter before they have leave to
+// connect: it would wait in their hands while others could send it.
+func (w *worker) next() (c composed, ok bool) {
 	for {
-		idle.Reset(idleConnection)
+		if w.pending != nil {
+			select {
+			case c, ok = <-w.from:
+				return c, ok
+			default:
+				w.flush()
+			}
+		}
+		if !w.mayConnect() {
+			select {
+			case <-w.stop.Done(): // what is left goes back, or by those who have a connection
+				c, ok = <-w.from
+				return c, ok
+			default:
+				continue
+			}
+		}
+		idle := time.NewTimer(idleConnection)
 		select {
-		case c, ok = <-from:
+		case c, ok = <-w.from:
+			idle.Stop()
 			return c, ok
 		case <-idle.C:
-			w.hangUp()
+			w.leave()
 		}
 	}
+}
+
+// mayConnect sees to the leave to connect, and gives it back when too many have one.
+func (w *worker) mayConnect() bool {
+	now := w.q.routes.current.Load()
+	if w.route != nil && (w.route != now || !w.single && now.pace.crowded() || now.pace.resting()) {
+		w.leave()
+	}
+	if w.route != nil {
+		return true
+	}
+	switch err := now.pace.acquire(w.stop, w.single); {
+	case err == nil:
+		w.route = now
+		return true
+	case errors.Is(err, errResting):
+		t := time.NewTimer(lookAgain)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-w.stop.Done():
+		}
+	}
+	return false
 }
 
 // letter takes one from leased to its result. A bug on the way costs this letter's attempt and the connection.
@@ -82,7 +116,9 @@ func (w *worker) letter(c composed) {
 			return
 		}
 		w.q.opt.Log.Error("panic", "letter", c.ID, "single", c.Single, "panic", p, "stack", string(debug.Stack()))
-		w.cut()
+		if w.conn != nil {
+			w.conn.Close() // nobody knows its state
+		}
 		w.flush()
 		w.q.panicked(w.lasting(), c, gated)
 	}()
@@ -97,19 +133,22 @@ func (w *worker) letter(c composed) {
 		w.flush() // the gate comes two round trips later
 	}
 	fresh := w.conn.Letters() == 0
-	res := w.conn.Send(w.hard, c.letter, func(context.Context) error {
+	gate := func(context.Context) error {
+		if gated {
+			return nil
+		}
 		err := w.gate(c)
 		gated = err == nil
 		return err
-	})
-	if gated && !fresh && closedBetween(res) {
-		// A relay may close a connection between two letters. This one has passed its gate and nothing of it was said: it goes
-		// by another connection as if nothing had been.
-		w.hangUp()
+	}
+	res := w.conn.Send(w.hard, c.letter, gate)
+	if !fresh && closedBetween(res) {
+		// A relay may close a connection between two letters. Nothing of this one was said: it goes by another connection as if
+		// nothing had been, under the gate it may have passed already.
 		if !w.ready(c) {
 			return
 		}
-		res = w.conn.Send(w.hard, c.letter, func(context.Context) error { return nil })
+		res = w.conn.Send(w.hard, c.letter, gate)
 	}
 	w.result(c, res)
 }
@@ -147,28 +186,27 @@ func (w *worker) mayGo() bool {
 
 // ready sees to a connection of the transport in use; false means that the letter went back.
 func (w *worker) ready(c composed) bool {
-	now := w.q.routes.current.Load()
-	if w.conn != nil {
-		switch {
-		case !w.conn.Usable(), w.conn.Letters() >= lettersAConnection, w.route != now, now.pace.resting(), !w.single && now.pace.crowded():
-			w.hangUp()
-		default:
-			return true
+	if now := w.q.routes.current.Load(); w.route != now || now.pace.resting() {
+		w.leave()
+		if now.pace.resting() || now.pace.acquire(w.stop, w.single) != nil {
+			w.back(c)
+			return false
 		}
+		w.route = now
 	}
+	if w.conn != nil && w.conn.Usable() && w.conn.Letters() < lettersAConnection {
+		return true
+	}
+	w.hangUp()
 	w.flush()
-	if err := now.pace.acquire(w.stop, w.single); err != nil {
-		w.back(c)
-		return false
-	}
-	conn, err := Dial(w.hard, now.Transport)
+	conn, err := Dial(w.hard, w.route.Transport)
 	if err != nil {
-		w.q.dialFailed(w.lasting(), c, now, err)
-		now.pace.release(w.single)
+		w.q.dialFailed(w.lasting(), c, w.route, err)
+		w.leave()
 		return false
 	}
-	w.conn, w.route = conn, now
-	if now.pace.ready() {
+	w.conn = conn
+	if w.route.pace.ready() {
 		w.q.stopEnded(w.lasting(), stopAuth)
 	}
 	return true
@@ -180,19 +218,19 @@ func (w *worker) back(c composed) {
 	w.q.settle(w.lasting(), newsletter.Settlement{Ticket: c.Ticket, State: newsletter.Queued, DueAt: now, Outcome: "released", At: now})
 }
 
+// hangUp ends the connection and keeps the leave for another; leave gives that back too.
 func (w *worker) hangUp() {
 	if w.conn != nil {
 		w.conn.Quit()
 		w.conn = nil
-		w.route.pace.release(w.single)
 	}
 }
 
-// cut ends a connection whose state nobody knows.
-func (w *worker) cut() {
-	if w.conn != nil {
-		w.conn.Close()
-		w.hangUp()
+func (w *worker) leave() {
+	w.hangUp()
+	if w.route != nil {
+		w.route.pace.release(w.single)
+		w.route = nil
 	}
 }
 
@@ -228,27 +266,19 @@ func (w *worker) flush() {
 
 // result judges what became of the letter.
 func (w *worker) result(c composed, res Result) {
-	relay := w.route.Addr()
 	if res.Outcome != newsletter.Accepted {
 		w.flush()
 		w.q.judge(w.lasting(), c.Claimed, res, w.route)
-		if w.conn != nil && !w.conn.Usable() {
-			w.hangUp()
-		}
 		return
 	}
 	w.q.accepted(w.lasting(), c.Claimed, w.route)
 	s := &newsletter.Settlement{
 		Ticket: c.Ticket, State: newsletter.Sent, Charge: true, Reply: res.Reply, RelayID: newsletter.RelayID(res.Reply.Text),
-		Relay: relay, Outcome: "sent", At: w.q.opt.Now(),
+		Relay: w.route.Addr(), Outcome: "sent", At: w.q.opt.Now(),
 	}
 	if !s.Plain() {
 		w.q.settle(w.lasting(), *s)
 		return
 	}
 	w.pending = s
-	if !w.conn.Usable() {
-		w.flush()
-		w.hangUp()
-	}
 }

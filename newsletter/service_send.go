@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -163,18 +164,38 @@ func (s *Service) PauseIssue(ctx context.Context, actor string, number int) (Iss
 	}, IssuePreparing, IssueSending)
 }
 
-// ResumeIssue goes on where it stopped and clears what had stopped it.
+// houseStops are alerts of the house that keep every issue from going on. Clearing one makes the mailer ask again at once.
+var houseStops = []string{"auth", "quota"}
+
+// ResumeIssue goes on where it stopped and clears what had stopped it. Of an issue that is sending it asks a transport that
+// refused us once more.
 func (s *Service) ResumeIssue(ctx context.Context, actor string, number int) (Issue, error) {
 	if err := s.opt.SendingRefused(); err != nil {
 		return Issue{}, err
 	}
 	return s.move(ctx, actor, "issue.resume", "계속할", number, func(tx Tx, i *Issue) error {
+		stopped := false
+		house, err := tx.Alerts(ctx, 0)
+		if err != nil {
+			return err
+		}
+		for _, a := range house {
+			if slices.Contains(houseStops, a.Kind) {
+				stopped = true
+				if err := tx.ClearAlerts(ctx, 0, a.Kind, s.opt.Now()); err != nil {
+					return err
+				}
+			}
+		}
+		if i.State == IssueSending && !stopped {
+			return wrongState(*i, "계속할")
+		}
 		i.State, i.PauseReason = IssueSending, ""
 		if i.PreparedAt.IsZero() {
 			i.State = IssuePreparing
 		}
 		return tx.ClearAlerts(ctx, i.ID, "", s.opt.Now())
-	}, IssuePaused)
+	}, IssuePaused, IssueSending)
 }
 
 // CancelIssue ends an issue for good: what is queued or leased is cancelled, what is past its gate may arrive.
@@ -219,6 +240,11 @@ func progressOf(ctx context.Context, tx Tx, i Issue, now time.Time) (Progress, e
 	if err != nil {
 		return p, fmt.Errorf("progress of issue %d: %w", i.Number, err)
 	}
+	houseAlerts, err := tx.Alerts(ctx, 0)
+	if err != nil {
+		return p, fmt.Errorf("alerts of the house: %w", err)
+	}
+	p.Alerts = append(p.Alerts, houseAlerts...)
 	p.Issue, p.Number, p.State = i.ID, i.Number, i.State
 	p.Recipients = sum(p.Counts)
 	if left := p.Counts[Queued] + p.Counts[Leased] + p.Counts[Handing]; p.Rate > 0 && left > 0 {
