@@ -60,7 +60,7 @@ func newOffice(t *testing.T, rate float64) *office {
 		return o.Advance(ctx)
 	}
 	q := mailer.NewQueue(mailer.Options{
-		Store: store, Advance: advance, Composer: l, Transport: transport, Now: now, Alone: true, Connections: 2, Rate: rate, Poll: 10 * time.Millisecond,
+		Store: store, Advance: advance, Composer: l, Route: func() mailer.Transport { return transport }, Now: now, Alone: true, Connections: 2, Rate: rate, Poll: 10 * time.Millisecond,
 		Log: dbtest.Log(t),
 	})
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
