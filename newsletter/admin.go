@@ -104,8 +104,8 @@ type AuditEntry struct {
 type Replay struct {
 	Key      string // scoped to the API key by the caller
 	BodyHash string
-	Status   int
-	Header   string // Location, if any
+	Status   int    // of HTTP; below 100 there is no answer yet
+	Header   string // as the caller wrote it
 	Body     []byte
 	At       time.Time
 }

@@ -95,6 +95,15 @@ func KindOf(err error) Kind {
 	return Internal
 }
 
+// codeOf is the code of the first *Error in the chain, "" when there is none.
+func codeOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
 // invalid is the commonest error: a field and what to do about it.
 func invalid(field, msg string) *Error { return &Error{Kind: Invalid, Field: field, Msg: msg} }
 

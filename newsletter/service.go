@@ -115,7 +115,16 @@ func (s *Service) view(ctx context.Context, fn func(Tx) error) error {
 }
 
 func (s *Service) update(ctx context.Context, fn func(Tx) error) error {
-	return s.opt.Store.Update(ctx, fn)
+	key, _ := ctx.Value(replayKey{}).(string)
+	if key == "" {
+		return s.opt.Store.Update(ctx, fn)
+	}
+	return s.opt.Store.Update(ctx, func(tx Tx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return tx.MarkReplay(ctx, key, replayDone)
+	})
 }
 
 // get reads one thing in a transaction of its own.

@@ -193,9 +193,14 @@ type AdminTx interface {
 	Audit(ctx context.Context, e AuditEntry) error
 	AuditLog(ctx context.Context, cursor int64, limit int) ([]AuditEntry, error)
 
-	// Replay returns the remembered answer; PutReplay remembers one: Conflict when the key is there already.
+	// Replay returns the remembered answer; PutReplay remembers one: Conflict with code exists when the key is there already.
 	Replay(ctx context.Context, key string) (Replay, error)
 	PutReplay(ctx context.Context, r Replay) error
+	// MarkReplay writes the status of a reservation, FinishReplay its answer; both leave an answered one alone. FinishReplay and
+	// DropReplay touch only the reservation made at r.At, DropReplay only with the same Status.
+	MarkReplay(ctx context.Context, key string, status int) error
+	FinishReplay(ctx context.Context, r Replay) error
+	DropReplay(ctx context.Context, r Replay) error
 	DropReplays(ctx context.Context, before time.Time) error
 }
 
