@@ -67,6 +67,10 @@ func faultOf(err error) fault {
 
 // protocolFault knows the errors of echo and net/http: wrong paths, methods, bodies.
 func protocolFault(err error) (fault, bool) {
+	var pe *protocolError
+	if errors.As(err, &pe) {
+		return pe.fault, true
+	}
 	var tooBig *http.MaxBytesError
 	if errors.As(err, &tooBig) {
 		return fault{http.StatusRequestEntityTooLarge, "too_large", "보낸 내용이 너무 커요", "크기를 줄여서 다시 보내 주세요.", nil}, true

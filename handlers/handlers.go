@@ -37,6 +37,9 @@ type Options struct {
 	// FormKey signs the moment at which a form was shown. Nodes that share it know each other's forms; empty is
 	// a random one, and then a form shown before a restart counts as an embedded one.
 	FormKey []byte
+	// Background runs work that outlives its request (an import) and ends it with the house, which waits for it; nil runs
+	// it within the request.
+	Background func(work func(context.Context))
 	// Ready tells why the house cannot work now (database, schema, queue); nil is always ready.
 	Ready func(context.Context) error
 	// Observe is told of each answered request: its route (a pattern, never a path), method, status and time; nil tells nobody.
@@ -96,6 +99,9 @@ func newServer(o Options) (*server, error) {
 	}
 	if o.Location == nil {
 		o.Location = time.UTC
+	}
+	if o.Background == nil {
+		o.Background = func(work func(context.Context)) { work(context.Background()) }
 	}
 	if len(o.FormKey) == 0 {
 		o.FormKey = make([]byte, 32)

@@ -28,6 +28,7 @@ func (s *server) middleware() []echo.MiddlewareFunc {
 		s.compress(),
 		s.limits,
 		s.authorize, // the registry: what it does not list does not exist
+		s.replay,    // behind it, since an Idempotency-Key belongs to an API key
 	}
 }
 

@@ -28,6 +28,8 @@ type trait struct {
 	pictures bool
 	// body is the largest accepted body in bytes; 0 means formBody.
 	body int64
+	// keyed: a call of the API that is refused without an Idempotency-Key.
+	keyed bool
 }
 
 // Largest bodies (S37).
@@ -139,7 +141,7 @@ func (s *server) siteRoutes() []route {
 
 // mount puts every route of the house into the registry and under echo, and panics when one of them has no access.
 func (s *server) mount(e *echo.Echo) {
-	for _, list := range [][]route{s.siteRoutes(), s.mailboxRoutes(), s.adminRoutes(), s.apiRoutes()} {
+	for _, list := range [][]route{s.siteRoutes(), s.mailboxRoutes(), s.adminRoutes()} {
 		for _, r := range list {
 			s.declare(r.method, r.path, r.access, r.trait)
 			e.Add(r.method, r.path, r.handle)

@@ -103,6 +103,18 @@ func newHouseWith(t *testing.T, inside func(*newsletter.Options), change ...func
 	return newHouseOn(t, dbtest.New(t, dbtest.Now(c.now)), c, inside, change...)
 }
 
+// onBoth runs a test in a house on each engine.
+func onBoth(t *testing.T, test func(t *testing.T, h *house)) {
+	t.Helper()
+	for name, open := range map[string]func(testing.TB, ...dbtest.Option) *db.DB{"sqlite": dbtest.SQLite, "postgres": dbtest.Postgres} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := &clock{t: dbtest.Start}
+			test(t, newHouseOn(t, open(t, dbtest.Now(c.now)), c, nil))
+		})
+	}
+}
+
 // newHouseOn is a house on a given store.
 func newHouseOn(t *testing.T, d *db.DB, c *clock, inside func(*newsletter.Options), change ...func(*handlers.Options)) *house {
 	t.Helper()

@@ -36,5 +36,14 @@ type ArticleFilter struct {
 	Status ArticleStatus // "" is every status
 	Tag    string
 	Cursor int64
+	Before time.Time // with Cursor: the date (published, or of a draft made) of that row, for pages that outlive it
 	Limit  int
+}
+
+// ListedAt is the date by which lists are ordered: of publication, for a draft of its making.
+func (a Article) ListedAt() time.Time {
+	if a.PublishedAt.IsZero() {
+		return a.CreatedAt
+	}
+	return a.PublishedAt
 }

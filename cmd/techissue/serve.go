@@ -77,7 +77,7 @@ func serve(ctx context.Context, cfg *Config, role string) error {
 
 // listen binds the public listener now, so that a busy port is told at once, and serves until the end.
 func (a *app) listen(parts *parts, demo *handlers.Demo) error {
-	h, err := a.door(demo)
+	h, err := a.door(parts, demo)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (a *app) listen(parts *parts, demo *handlers.Demo) error {
 }
 
 // door builds the HTTP handler.
-func (a *app) door(demo *handlers.Demo) (http.Handler, error) {
+func (a *app) door(parts *parts, demo *handlers.Demo) (http.Handler, error) {
 	pages, err := templates.New(templates.Options{Location: a.cfg.loc, Now: now})
 	if err != nil {
 		return nil, err
@@ -115,6 +115,12 @@ func (a *app) door(demo *handlers.Demo) (http.Handler, error) {
 	return handlers.New(handlers.Options{
 		Service: a.svc, Pages: pages, Log: a.log, Now: now, Location: a.cfg.loc, BaseURL: a.cfg.BaseURL, TrustedProxies: a.cfg.proxy,
 		FormKey: formKey[:], Ready: a.ready, Demo: demo, Version: versionText(), Observe: a.metrics.observe,
+		Background: func(work func(context.Context)) {
+			parts.run("work of a request", func(ctx context.Context) error {
+				work(ctx)
+				return nil
+			})
+		},
 	})
 }
 
