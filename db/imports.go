@@ -6,28 +6,28 @@ import (
 	"techissue/newsletter"
 )
 
-// PutImport inserts one or notes how far it came.
+// PutImport inserts one or notes how far it came at i.SeenAt.
 func (t *Tx) PutImport(ctx context.Context, i *newsletter.Import) error {
 	if i.ID == 0 {
 		id, err := t.insert(ctx, `
-			INSERT INTO imports (state, file, format, as_status, consent_source, dry_run, created_at) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-			i.State, i.File, i.Format, i.As, i.ConsentSource, flag(i.DryRun), ms(i.CreatedAt))
+			INSERT INTO imports (state, file, format, as_status, consent_source, dry_run, seen_at, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+			i.State, i.File, i.Format, i.As, i.ConsentSource, flag(i.DryRun), orNull(i.SeenAt), ms(i.CreatedAt))
 		i.ID = id
 		return err
 	}
 	return t.swap(ctx, &newsletter.Error{Kind: newsletter.NotFound, Msg: "없는 가져오기예요."}, `
-		UPDATE imports SET state = ?, format = ?, rows_read = ?, created = ?, updated = ?, unsubscribed = ?, rejected = ?, error = ?, done_at = ? WHERE id = ?`,
-		i.State, i.Format, i.Rows, i.Created, i.Updated, i.Unsubscribed, i.Rejected, i.Error, orNull(i.DoneAt), i.ID)
+		UPDATE imports SET state = ?, format = ?, rows_read = ?, created = ?, updated = ?, unsubscribed = ?, rejected = ?, error = ?, seen_at = ?, done_at = ? WHERE id = ?`,
+		i.State, i.Format, i.Rows, i.Created, i.Updated, i.Unsubscribed, i.Rejected, i.Error, orNull(i.SeenAt), orNull(i.DoneAt), i.ID)
 }
 
 // Import returns one run.
 func (t *Tx) Import(ctx context.Context, id int64) (newsletter.Import, error) {
 	i := newsletter.Import{ID: id}
 	err := t.queryRow(ctx, `
-		SELECT state, file, format, as_status, consent_source, dry_run, rows_read, created, updated, unsubscribed, rejected, error, created_at, done_at
+		SELECT state, file, format, as_status, consent_source, dry_run, rows_read, created, updated, unsubscribed, rejected, error, seen_at, created_at, done_at
 		FROM imports WHERE id = ?`, id).
 		Scan(&i.State, &i.File, &i.Format, &i.As, &i.ConsentSource, asFlag(&i.DryRun), &i.Rows, &i.Created, &i.Updated, &i.Unsubscribed, &i.Rejected, &i.Error,
-			asTime(&i.CreatedAt), asTime(&i.DoneAt))
+			asTime(&i.SeenAt), asTime(&i.CreatedAt), asTime(&i.DoneAt))
 	return i, missing(err, "없는 가져오기예요.")
 }
 

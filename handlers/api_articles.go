@@ -76,7 +76,7 @@ func (s *server) articleAnswer(a newsletter.Article, err error) (*articleOutput,
 	}
 	body := s.apiArticleOf(a)
 	body.Body = &a.Body
-	return &articleOutput{ETag: etagOf(a.Version), Location: apiPrefix + "/articles/" + url.PathEscape(a.Slug), Body: body}, nil
+	return &articleOutput{ETag: etagOf(a.Version), Body: body}, nil
 }
 
 func (s *server) mountArticles(a *api) {
@@ -87,7 +87,11 @@ func (s *server) mountArticles(a *api) {
 	}, func(ctx context.Context, in *struct{ Body articleBody }) (*articleOutput, error) {
 		var art newsletter.Article
 		in.Body.fill(&art)
-		return s.articleAnswer(s.svc.CreateArticle(ctx, actorIn(ctx), art))
+		out, err := s.articleAnswer(s.svc.CreateArticle(ctx, actorIn(ctx), art))
+		if err == nil {
+			out.Location = apiPrefix + "/articles/" + url.PathEscape(out.Body.Slug)
+		}
+		return out, err
 	})
 	operation(a, call{method: "GET", path: "/articles", scope: read, summary: "아티클 목록", doc: "최근에 발행한 것부터예요. `body`는 하나를 볼 때만 나와요."},
 		func(ctx context.Context, in *struct {

@@ -224,3 +224,38 @@ func TestSettingsAndKeyThroughTheAPI(t *testing.T) {
 		t.Errorf("HEAD: %d %q", a.status, a.text)
 	}
 }
+
+func TestThePileOfLinks(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, h *house) {
+		p := h.program(t, newsletter.ScopeLinksWrite)
+		one := p.do("POST", "/links", `{"url":" https://news.example.com/1 ","title":"새 소식","source":"예시일보","summary":"한 줄"}`).must(201, `"url":"https://news.example.com/1"`).object()
+		p.do("POST", "/links", `{"url":"https://news.example.com/1"}`).refused(409, "exists")
+		p.do("POST", "/links", `{"url":"ftp://example.com/","title":"a\nb"}`).refused(422, "invalid", "url", "title")
+		p.do("POST", "/links", `{"url":"https://example.com/`+strings.Repeat("a", 2000)+`"}`).refused(422, "invalid", "url")
+		p.do("POST", "/links", `{}`).refused(422, "invalid", "url")
+		p.do("POST", "/links", `{"url":"https://news.example.com/2?a=1&b=2"}`).must(201)
+		p.get("/links?q=소식").must(200, `"source":"예시일보"`)
+		p.do("DELETE", fmt.Sprintf("/links/%v", one["id"]), "").must(204)
+		p.do("DELETE", fmt.Sprintf("/links/%v", one["id"]), "").refused(404, "not_found")
+		p.do("DELETE", "/links?url="+url.QueryEscape("https://news.example.com/2?a=1&b=2"), "").must(204)
+		p.do("DELETE", "/links", "").refused(422, "invalid", "url")
+		p.get("/links").must(200, `"data":[]`)
+	})
+}
+
+// An import whose process died does not run for ever.
+func TestAnImportThatDied(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, h *house) {
+		p := h.program(t, newsletter.ScopeSubscribersRead)
+		i, err := h.svc.StartImport(t.Context(), "test", newsletter.ImportOptions{File: "x.csv", ConsentSource: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := fmt.Sprintf("/imports/%d", i.ID)
+		p.get(path).must(200, `"state":"running"`, `"done_at":null`)
+		h.clock.add(11 * time.Minute)
+		p.get(path).must(200, `"state":"failed"`, "다시 가져오면")
+	})
+}

@@ -130,7 +130,7 @@ func (s *server) issueAnswer(i newsletter.Issue, err error) (*issueOutput, error
 	if err != nil {
 		return nil, err
 	}
-	return &issueOutput{ETag: etagOf(i.Version), Location: fmt.Sprintf("%s/issues/%d", apiPrefix, i.Number), Body: s.apiIssueOf(i)}, nil
+	return &issueOutput{ETag: etagOf(i.Version), Body: s.apiIssueOf(i)}, nil
 }
 
 func progressPath(number int) string { return fmt.Sprintf("%s/issues/%d/progress", apiPrefix, number) }
@@ -146,7 +146,11 @@ func (s *server) mountIssues(a *api) {
 		if in.Body.Archived && in.Body.SentAt != nil {
 			i.AcceptedAt = in.Body.SentAt.UTC()
 		}
-		return s.issueAnswer(s.svc.CreateIssue(ctx, actorIn(ctx), i))
+		out, err := s.issueAnswer(s.svc.CreateIssue(ctx, actorIn(ctx), i))
+		if err == nil {
+			out.Location = fmt.Sprintf("%s/issues/%d", apiPrefix, out.Body.Number)
+		}
+		return out, err
 	})
 	operation(a, call{method: "GET", path: "/issues", scope: read, summary: "호 목록", doc: "번호가 큰 것부터예요. `q`는 제목의 일부예요."},
 		func(ctx context.Context, in *struct {

@@ -55,6 +55,7 @@ func (s *server) describeAPI(e *echo.Echo) *huma.OpenAPI {
 	s.mountArticles(a)
 	s.mountIssues(a)
 	s.mountLetters(a)
+	s.mountLinks(a)
 	s.mountSettings(a)
 	return a.huma.OpenAPI()
 }

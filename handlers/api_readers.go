@@ -43,7 +43,7 @@ func subscriberAnswer(r newsletter.Subscriber, err error) (*subscriberOutput, er
 	if err != nil {
 		return nil, err
 	}
-	return &subscriberOutput{Location: fmt.Sprintf("%s/subscribers/%d", apiPrefix, r.ID), Body: apiSubscriberOf(r)}, nil
+	return &subscriberOutput{Body: apiSubscriberOf(r)}, nil
 }
 
 // newSubscriberBody is a reader brought by a program: pending mails the confirmation, active needs the consent.
@@ -119,7 +119,11 @@ func (s *server) mountReaders(a *api) {
 		doc: "이미 있는 주소, 떠난 주소, 보내지 않기로 한 주소는 409예요. 아무도 여기서 되살아나지 않아요.",
 	}, func(ctx context.Context, in *struct{ Body newSubscriberBody }) (*subscriberOutput, error) {
 		r, err := s.svc.AddSubscriber(ctx, actorIn(ctx), in.Body.reader(callerIn(ctx).RealIP()))
-		return subscriberAnswer(r, inConsent(err))
+		out, err := subscriberAnswer(r, inConsent(err))
+		if err == nil {
+			out.Location = fmt.Sprintf("%s/subscribers/%d", apiPrefix, r.ID)
+		}
+		return out, err
 	})
 	operation(a, call{method: "GET", path: "/subscribers", scope: read, summary: "구독자 목록", doc: "최근 것부터예요. `q`는 주소나 이름의 일부예요."},
 		func(ctx context.Context, in *struct {

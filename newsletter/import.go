@@ -21,8 +21,20 @@ type Import struct {
 	Unsubscribed  int64 // the part of created and updated that came as having left
 	Rejected      int64
 	Error         string
+	SeenAt        time.Time // of a running one: when it last took a chunk
 	CreatedAt     time.Time
 	DoneAt        time.Time
+}
+
+// importSilence is how long a running import may take no chunk before it counts as dead; one of 2,000 lines takes a second.
+const importSilence = 10 * time.Minute
+
+// judged shows an import as failed that died with its process.
+func (i Import) judged(now time.Time) Import {
+	if i.State == "running" && now.Sub(i.SeenAt) > importSilence && now.Sub(i.CreatedAt) > importSilence {
+		i.State, i.Error, i.DoneAt = "failed", errImportStopped, i.SeenAt
+	}
+	return i
 }
 
 // ImportAs is what the file's readers become when their row does not say otherwise.

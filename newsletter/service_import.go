@@ -73,7 +73,7 @@ func (s *Service) StartImport(ctx context.Context, actor string, o ImportOptions
 		return Import{}, err
 	}
 	i := Import{
-		State: "running", File: o.File, Format: o.Format, As: o.As, ConsentSource: o.ConsentSource, DryRun: o.DryRun, CreatedAt: s.opt.Now(),
+		State: "running", File: o.File, Format: o.Format, As: o.As, ConsentSource: o.ConsentSource, DryRun: o.DryRun, SeenAt: s.opt.Now(), CreatedAt: s.opt.Now(),
 	}
 	err := s.update(ctx, func(tx Tx) error {
 		i.ID = 0
@@ -135,14 +135,17 @@ func explain(err error) string {
 	case errors.As(err, &e) && e.Msg != "":
 		return e.Msg
 	case errors.Is(err, context.Canceled):
-		return "중간에 멈췄어요. 같은 파일을 다시 가져오면 이어서 해요."
+		return errImportStopped
 	}
 	return "파일을 끝까지 읽지 못했어요. 같은 파일을 다시 가져오면 이어서 해요."
 }
 
-// Import returns one run.
+const errImportStopped = "중간에 멈췄어요. 같은 파일을 다시 가져오면 이어서 해요."
+
+// Import returns one run. One whose process died is failed after ten minutes.
 func (s *Service) Import(ctx context.Context, id int64) (Import, error) {
-	return get(ctx, s, func(tx Tx) (Import, error) { return tx.Import(ctx, id) })
+	i, err := get(ctx, s, func(tx Tx) (Import, error) { return tx.Import(ctx, id) })
+	return i.judged(s.opt.Now()), err
 }
 
 // ImportRejects writes the refused lines of a run as CSV: line, value, reason. Cells are safe to open in Excel.

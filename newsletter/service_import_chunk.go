@@ -56,6 +56,7 @@ func (i *importer) flush(ctx context.Context) error {
 		if err := tx.AddRejects(ctx, i.run.ID, c.refused); err != nil {
 			return err
 		}
+		c.run.SeenAt = i.s.opt.Now()
 		run := c.run
 		return tx.PutImport(ctx, &run)
 	})

@@ -31,6 +31,7 @@ type Tx interface {
 	OpinionTx
 	ProposalTx
 	FeedbackTx
+	LinkTx
 }
 
 // SubscriberTx keeps readers, their consents, grants and timeline.

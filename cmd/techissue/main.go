@@ -140,8 +140,8 @@ func (c *cli) root() *cobra.Command {
 	f.StringVar(&c.envFile, "env-file", ".env", "file with settings")
 	f.StringVar(&c.data, "data", "", "data folder (TECHISSUE_DATA)")
 	root.AddCommand(
-		c.demo(), c.bench(), c.serve(), c.migrate(), c.admin(), c.key(), c.article(), c.issue(), c.subscribers(), c.suppress(),
-		c.doctor(), c.backup(), c.config(), c.healthcheck(), c.version(),
+		c.demo(), c.bench(), c.serve(), c.migrate(), c.admin(), c.key(), c.article(), c.issue(), c.subscribers(),
+		c.suppress(), c.doctor(), c.backup(), c.config(), c.healthcheck(), c.version(), c.link(),
 	)
 	for _, cmd := range root.Commands() {
 		strict(cmd)
