@@ -141,7 +141,7 @@ func (s *server) siteRoutes() []route {
 
 // mount puts every route of the house into the registry and under echo, and panics when one of them has no access.
 func (s *server) mount(e *echo.Echo) {
-	for _, list := range [][]route{s.siteRoutes(), s.mailboxRoutes(), s.adminRoutes()} {
+	for _, list := range [][]route{s.siteRoutes(), s.mailboxRoutes(), s.adminRoutes(), s.docsRoutes()} {
 		for _, r := range list {
 			s.declare(r.method, r.path, r.access, r.trait)
 			e.Add(r.method, r.path, r.handle)
