@@ -128,13 +128,13 @@ const gateNoticeLocks = `
 SELECT s.id FROM subscribers s
 WHERE s.id = (SELECT n.subscriber_id FROM notices n WHERE n.id = ?) {{for_share}}`
 
-// A single letter's gate differs by kind. A welcome goes to an active reader under the same address. A confirmation
+// A single letter's gate differs by kind. A welcome or a copy goes to an active reader under the same address. A confirmation
 // does not go to an address blocked by hand, nor to one that reported us, unless the letter says that it knows. The
 // others go out: somebody asked for each of them, or the law wants it.
 const gateNotice = `
 UPDATE notices SET state = 'handing', attempts = attempts + 1
 WHERE id = ? AND lease = ? AND state = 'leased'
-AND (kind <> 'welcome' OR EXISTS (
+AND (kind NOT IN ('welcome', 'copy') OR EXISTS (
 	SELECT 1 FROM subscribers s WHERE s.id = notices.subscriber_id AND s.status = 'active' AND s.email = notices.email
 	AND NOT EXISTS (SELECT 1 FROM suppressions p WHERE p.addr_key = s.addr_key)))
 AND (kind <> 'confirm' OR NOT EXISTS (
@@ -171,7 +171,7 @@ func (t *Tx) gateNotice(ctx context.Context, k newsletter.Ticket, now time.Time)
 		return nil, err
 	}
 	refused := &newsletter.GateError{State: newsletter.Skipped, Reason: newsletter.ReasonSuppressed}
-	if kind == newsletter.NoticeWelcome {
+	if kind == newsletter.NoticeWelcome || kind == newsletter.NoticeCopy {
 		refused = refusal(newsletter.IssueSending, status, same, time.Time{}, now)
 	}
 	return refused, t.swap(ctx, newsletter.ErrLeaseLost, gateNoticeRefuses, refused.Reason, ms(now), k.ID, k.Lease)

@@ -151,12 +151,35 @@ func (s Store) ClaimNotices(ctx context.Context, node int64, limit int, now time
 				FirstDue: n.CreatedAt, Subscriber: n.Subscriber, Notice: n,
 			})
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.fillCopies(ctx, out)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim notices: %w", err)
 	}
 	return out, nil
+}
+
+// fillCopies gives the copies among single letters what composing the letter they repeat needs.
+func (t *Tx) fillCopies(ctx context.Context, claimed []newsletter.Claimed) error {
+	for i, c := range claimed {
+		if c.Notice.Kind != newsletter.NoticeCopy {
+			continue
+		}
+		letter, err := scanClaimed(t.queryRow(ctx, claimedDeliveries+`?)`, c.Notice.Payload.Delivery))
+		if newsletter.KindOf(err) == newsletter.NotFound {
+			continue // composing it fails
+		}
+		if err != nil {
+			return fmt.Errorf("read the letter that notice %d copies: %w", c.Notice.ID, err)
+		}
+		letter.Ticket, letter.Email, letter.Attempts, letter.Resent = c.Ticket, c.Email, c.Attempts, c.Resent
+		letter.FirstDue, letter.Notice = c.FirstDue, c.Notice
+		claimed[i] = letter
+	}
+	return nil
 }
 
 // Edition returns one edition of an issue.

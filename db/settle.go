@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -17,7 +18,7 @@ SET attempts = CASE WHEN state = 'leased' THEN attempts + ? ELSE attempts - 1 + 
 	state = ?, reason = ?, due_at = COALESCE(?, due_at), reply = CASE WHEN email = '' THEN '' WHEN ? = '' THEN reply ELSE ? END,
 	relay_id = COALESCE(?, relay_id), done_at = ?
 WHERE id = ? AND lease = ? AND (state IN ('leased', 'handing') OR (state IN ('uncertain', 'queued') AND ? = 'sent'))
-RETURNING email`
+RETURNING email, '', ''`
 
 const settleNotice = `
 UPDATE notices
@@ -25,7 +26,7 @@ SET attempts = CASE WHEN state = 'leased' THEN attempts + ? ELSE attempts - 1 + 
 	state = ?, reason = ?, due_at = COALESCE(?, due_at), reply = CASE WHEN ? = '' THEN reply ELSE ? END,
 	relay_id = COALESCE(?, relay_id), done_at = ?
 WHERE id = ? AND lease = ? AND (state IN ('leased', 'handing') OR (state IN ('uncertain', 'queued') AND ? = 'sent'))
-RETURNING email`
+RETURNING email, kind, payload`
 
 const addAttempt = `
 INSERT INTO attempts (delivery_id, notice_id, lease, at, stage, code, enhanced, reply, relay, outcome)
@@ -63,9 +64,10 @@ func (t *Tx) settle(ctx context.Context, o newsletter.Settlement) error {
 		done = nil
 	}
 	charge := flag(o.Charge)
-	var email string
+	var email, payload string
+	var kind newsletter.NoticeKind
 	err := t.queryRow(ctx, query, charge, charge, o.State, o.Reason, orNull(o.DueAt), o.Reply.Text, replyLine(o.Reply),
-		textOrNull(o.RelayID), done, o.ID, o.Lease, o.State).Scan(&email)
+		textOrNull(o.RelayID), done, o.ID, o.Lease, o.State).Scan(&email, &kind, &payload)
 	if newsletter.KindOf(err) == newsletter.NotFound {
 		return newsletter.ErrLeaseLost
 	}
@@ -75,13 +77,37 @@ func (t *Tx) settle(ctx context.Context, o newsletter.Settlement) error {
 	if email == "" {
 		o.Reply.Text = ""
 	}
+	outcome := o.Outcome
+	if kind == newsletter.NoticeCopy {
+		if delivery, err = copied(payload); err != nil {
+			return err
+		}
+		notice, outcome = nil, copyOutcome(outcome)
+	}
 	if o.Outcome != "released" {
-		_, err = t.exec(ctx, addAttempt, delivery, notice, o.Lease, ms(o.At), o.Reply.Stage, o.Reply.Code, o.Reply.Enhanced, o.Reply.Text, o.Relay, o.Outcome)
+		_, err = t.exec(ctx, addAttempt, delivery, notice, o.Lease, ms(o.At), o.Reply.Stage, o.Reply.Code, o.Reply.Enhanced, o.Reply.Text, o.Relay, outcome)
 		if err != nil {
 			return err
 		}
 	}
 	return t.follow(ctx, o)
+}
+
+// copied reads which letter a single one repeats: its attempts belong into that letter's record.
+func copied(payload string) (any, error) {
+	var p newsletter.NoticePayload
+	if err := json.Unmarshal([]byte(payload), &p); err != nil {
+		return nil, fmt.Errorf("read which letter is copied: %w", err)
+	}
+	return int64(p.Delivery), nil
+}
+
+// copyOutcome marks an attempt that sent, or did not send, a copy: the letter itself was sent before.
+func copyOutcome(outcome string) string {
+	if outcome == "sent" {
+		return "copy"
+	}
+	return "copy_" + outcome
 }
 
 // replyLine is the server's answer on one line, as people read it.

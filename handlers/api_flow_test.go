@@ -187,6 +187,10 @@ func TestLettersThroughTheAPI(t *testing.T) {
 		p.get(path(0)).must(200, `"attempt_log":[{`, `"code":250`, `"outcome":"sent"`, `"attempts":1`, `"issue":1`)
 		p.do("POST", path(0)+"/resend", "").refused(409, "state")
 		p.do("POST", path(0)+"/mark-sent", "").refused(409, "state")
+		p.do("POST", path(1)+"/resend", `{"copy":true}`).refused(409, "state")
+		p.do("POST", path(0)+"/resend", `{"copy":true}`).must(202, `"state":"sent"`)
+		sendCopy(t, h, node, letters[0])
+		p.get(path(0)).must(200, `"state":"sent"`, `"attempts":1`, `"outcome":"sent"`, `"outcome":"copy"`)
 		p.do("POST", path(2)+"/mark-sent", "").must(200, `"state":"sent"`)
 		p.get("/issues/1/report").must(200, `"recipients":3`, `"sent":2`, `"failed":1`, `"unsubscribed":0`)
 		p.do("POST", "/issues/1/resend", `{"states":["sent"]}`).refused(422, "invalid", "states[0]")
@@ -258,4 +262,35 @@ func TestAnImportThatDied(t *testing.T) {
 		h.clock.add(11 * time.Minute)
 		p.get(path).must(200, `"state":"failed"`, "다시 가져오면")
 	})
+}
+
+// sendCopy takes the copy of a letter through its gate, as a worker would.
+func sendCopy(t *testing.T, h *house, node int64, letter newsletter.Claimed) {
+	t.Helper()
+	ctx := t.Context()
+	singles, err := h.store.ClaimNotices(ctx, node, 100, h.clock.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range singles {
+		if c.Notice.Kind != newsletter.NoticeCopy {
+			continue
+		}
+		if c.Edition != letter.Edition || c.Issue != letter.Issue || c.Subscriber != letter.Subscriber || c.Email != letter.Email ||
+			c.Notice.Payload.Delivery != newsletter.DeliveryID(letter.ID) || !c.PreparedAt.Equal(letter.PreparedAt) {
+			t.Errorf("the copy is not of the letter: %+v of %+v", c, letter)
+		}
+		if err := h.store.Gate(ctx, c.Ticket, h.clock.now()); err != nil {
+			t.Fatal(err)
+		}
+		err := h.store.Settle(ctx, newsletter.Settlement{
+			Ticket: c.Ticket, State: newsletter.Sent, Charge: true, Outcome: "sent", At: h.clock.now(),
+			Reply: newsletter.Reply{Stage: newsletter.StageDot, Code: 250, Text: "again"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Fatal("no copy was queued")
 }

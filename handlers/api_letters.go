@@ -158,9 +158,19 @@ func (s *server) mountLetterVerbs(a *api) {
 	send := newsletter.ScopeIssuesSend
 	operation(a, call{
 		method: "POST", path: "/deliveries/{id}/resend", scope: send, status: http.StatusAccepted, summary: "편지 다시 보내기",
-		doc: "못 갔거나(failed, expired) 결과를 모르는(uncertain) 편지를 다시 보내요.",
-	}, func(ctx context.Context, in *IDInput) (*bodyOf[apiDelivery], error) {
-		d, err := s.svc.ResendDelivery(ctx, actorIn(ctx), newsletter.DeliveryID(in.ID))
+		doc: "못 갔거나(failed, expired) 결과를 모르는(uncertain) 편지를 다시 보내요. `copy`는 이미 보낸 편지를 그대로 한 통 더 보내요. " +
+			"편지는 sent 그대로이고, `attempt_log`에 copy로 남아요.",
+	}, func(ctx context.Context, in *struct {
+		IDInput
+		Body *struct {
+			Copy bool `json:"copy,omitempty"`
+		}
+	}) (*bodyOf[apiDelivery], error) {
+		again := s.svc.ResendDelivery
+		if in.Body != nil && in.Body.Copy {
+			again = s.svc.CopyDelivery
+		}
+		d, err := again(ctx, actorIn(ctx), newsletter.DeliveryID(in.ID))
 		return s.oneDelivery(ctx, d, err)
 	})
 	operation(a, call{method: "POST", path: "/deliveries/{id}/mark-sent", scope: send, status: http.StatusOK, summary: "간 것으로 적기", doc: "결과를 모르는 편지가 도착한 것을 확인했을 때 써요."},

@@ -135,7 +135,7 @@ func (q *Queue) compose(ctx context.Context, c newsletter.Claimed) (out composed
 			out.err = errPanic
 		}
 	}()
-	if c.Single {
+	if c.Single && c.Notice.Kind != newsletter.NoticeCopy {
 		out.letter, out.err = q.opt.Composer.ComposeNotice(ctx, c.Notice)
 		return out
 	}
@@ -143,6 +143,9 @@ func (q *Queue) compose(ctx context.Context, c newsletter.Claimed) (out composed
 	if err != nil {
 		out.err = err
 		return out
+	}
+	if c.Single { // everything in the letter is derived from the delivery that it copies
+		c.ID = int64(c.Notice.Payload.Delivery)
 	}
 	out.letter, out.err = q.opt.Composer.ComposeDelivery(ctx, c, e)
 	return out

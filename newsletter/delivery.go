@@ -122,6 +122,7 @@ const (
 	NoticeAddress    NoticeKind = "address" // proves a new address
 	NoticeTest       NoticeKind = "test"    // a test letter of an issue
 	NoticeAlert      NoticeKind = "alert"   // to the owner
+	NoticeCopy       NoticeKind = "copy"    // a sent letter once more, by hand; gate: active, at the same address
 	NoticeAdminReset NoticeKind = "admin_reset"
 )
 
@@ -145,14 +146,15 @@ type Notice struct {
 
 // NoticePayload is what its letter needs beyond the reader. Stored as JSON.
 type NoticePayload struct {
-	Name    string    `json:"name,omitempty"`
-	Grant   int64     `json:"grant,omitempty"` // the token in the letter is made of it when composing
-	Expires time.Time `json:"expires,omitzero"`
-	At      time.Time `json:"at,omitzero"` // when the thing told of happened
-	AdAlso  bool      `json:"ad,omitempty"`
-	Issue   IssueID   `json:"issue,omitempty"`
-	Subject string    `json:"subject,omitempty"`
-	Text    string    `json:"text,omitempty"`
-	Link    string    `json:"link,omitempty"`
-	Again   bool      `json:"again,omitempty"` // confirmation after a complaint: says so
+	Name     string     `json:"name,omitempty"`
+	Grant    int64      `json:"grant,omitempty"` // the token in the letter is made of it when composing
+	Expires  time.Time  `json:"expires,omitzero"`
+	At       time.Time  `json:"at,omitzero"` // when the thing told of happened
+	AdAlso   bool       `json:"ad,omitempty"`
+	Issue    IssueID    `json:"issue,omitempty"`
+	Delivery DeliveryID `json:"delivery,omitempty"` // of a copy
+	Subject  string     `json:"subject,omitempty"`
+	Text     string     `json:"text,omitempty"`
+	Link     string     `json:"link,omitempty"`
+	Again    bool       `json:"again,omitempty"` // confirmation after a complaint: says so
 }

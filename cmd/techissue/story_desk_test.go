@@ -1,8 +1,10 @@
 package main_test
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -152,10 +154,32 @@ func TestStoryOfAProgram(t *testing.T) {
 		_, p := call(reads, "GET", "/api/v1/issues/1/progress", "")
 		return p["state"] == "done" && p["sent"] == 2.0 && p["recipients"] == 2.0
 	})
-	if _, out := call(reads, "GET", "/api/v1/issues/1/deliveries?limit=1", ""); out["has_more"] != true || len(out["data"].([]any)) != 1 {
-		t.Errorf("a page of letters: %v", out)
+	_, out := call(reads, "GET", "/api/v1/issues/1/deliveries?limit=1", "")
+	if out["has_more"] != true || len(out["data"].([]any)) != 1 {
+		t.Fatalf("a page of letters: %v", out)
 	}
+	letter := out["data"].([]any)[0].(map[string]any)
+	copied(t, h, letter, func() (int, map[string]any) {
+		return call(all, "POST", fmt.Sprintf("/api/v1/deliveries/%v/resend", letter["id"]), `{"copy":true}`)
+	})
 	if code, out := call("", "GET", "/openapi.json", ""); code != 200 || out["openapi"] != "3.1.0" {
 		t.Errorf("OpenAPI: %d %v", code, out["openapi"])
+	}
+}
+
+// copied sends a further copy of a letter, which arrives the same to the byte.
+func copied(t *testing.T, h *house, letter map[string]any, again func() (int, map[string]any)) {
+	t.Helper()
+	email, _ := letter["email"].(string)
+	if code, out := again(); code != http.StatusAccepted || out["state"] != "sent" {
+		t.Fatalf("a copy: %d %v", code, out)
+	}
+	h.until("the copy", func() bool { return len(h.smtp.AcceptedTo(email)) == 2 })
+	got := h.smtp.AcceptedTo(email)
+	if !bytes.Equal(got[0].Data, got[1].Data) {
+		t.Errorf("the copy is another letter:\n%s\n%s", got[0].Data, got[1].Data)
+	}
+	if got[1].MessageID != letter["message_id"] {
+		t.Errorf("Message-ID %s, the API says %v", got[1].MessageID, letter["message_id"])
 	}
 }
