@@ -49,18 +49,24 @@ func usage(format string, args ...any) error {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, stop, os.Args[1:])
-	stop()
-	os.Exit(code)
+	ctx, cancel := context.WithCancel(context.Background())
+	go heedSignals(cancel)
+	os.Exit(run(ctx, os.Args[1:]))
 }
 
-// run executes one command. After the first signal ctx is done and a second signal kills the process as usual.
-func run(ctx context.Context, stop func(), args []string) int {
-	go func() {
-		<-ctx.Done()
-		stop()
-	}()
+// heedSignals ends ctx at the first signal and the process at the second. Both are caught all the time: between giving
+// the signals back and the next one there would be a moment in which it is lost.
+func heedSignals(cancel func()) {
+	heard := make(chan os.Signal, 2)
+	signal.Notify(heard, os.Interrupt, syscall.SIGTERM)
+	<-heard
+	cancel()
+	<-heard
+	os.Exit(exitInterrupted)
+}
+
+// run executes one command.
+func run(ctx context.Context, args []string) int {
 	c := &cli{}
 	root := c.root()
 	root.SetArgs(args)
