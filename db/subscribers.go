@@ -95,8 +95,8 @@ func (t *Tx) putTags(ctx context.Context, s *newsletter.Subscriber) error {
 	return nil
 }
 
-// Subscribers lists readers, newest first.
-func (t *Tx) Subscribers(ctx context.Context, f newsletter.SubscriberFilter) ([]newsletter.Subscriber, error) {
+// subscribersWhere are the conditions of a filter on subscribers s and their suppressions p.
+func subscribersWhere(f newsletter.SubscriberFilter) where {
 	var w where
 	switch f.Status {
 	case "":
@@ -116,6 +116,12 @@ func (t *Tx) Subscribers(ctx context.Context, f newsletter.SubscriberFilter) ([]
 	if f.Cursor > 0 {
 		w.and(`s.id < ?`, f.Cursor)
 	}
+	return w
+}
+
+// Subscribers lists readers, newest first.
+func (t *Tx) Subscribers(ctx context.Context, f newsletter.SubscriberFilter) ([]newsletter.Subscriber, error) {
+	w := subscribersWhere(f)
 	rows, err := list(ctx, t, scanSubscriber, subscriberColumns+w.text+` ORDER BY s.id DESC LIMIT ?`, append(w.args, f.Limit+1)...)
 	if err != nil {
 		return nil, err

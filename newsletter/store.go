@@ -32,6 +32,7 @@ type Tx interface {
 	ProposalTx
 	FeedbackTx
 	LinkTx
+	DeskTx
 }
 
 // SubscriberTx keeps readers, their consents, grants and timeline.
