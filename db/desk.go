@@ -80,3 +80,9 @@ func (t *Tx) CountIssues(ctx context.Context) (map[newsletter.IssueState]int64, 
 	}, `SELECT state, COUNT(*) FROM issues GROUP BY state`)
 	return counts, err
 }
+
+// Troubles lists refused, expired and deferred letters. The ids stand for the time: an issue is sent in their order.
+func (t *Tx) Troubles(ctx context.Context, id newsletter.IssueID, limit int) ([]newsletter.Delivery, error) {
+	return list(ctx, t, scanDelivery, deliveryColumns+`
+		AND d.issue_id = ? AND (d.state IN ('failed', 'expired') OR (d.state = 'queued' AND d.attempts > 0)) ORDER BY d.id DESC LIMIT ?`, id, limit)
+}

@@ -52,7 +52,13 @@ func (s *server) login(c echo.Context) error {
 	}
 }
 
+// letIn gives the browser its new session. One that it brought along is over (S03).
 func (s *server) letIn(c echo.Context, token, to string) error {
+	if old := s.readCookie(c, sessionCookie); old != "" {
+		if err := s.svc.Logout(c.Request().Context(), old, "anonymous"); err != nil {
+			return err
+		}
+	}
 	s.setCookie(c, sessionCookie, token, sessionLife, http.SameSiteLaxMode)
 	return c.Redirect(http.StatusSeeOther, to)
 }

@@ -1,91 +1,111 @@
 package handlers
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"techissue/newsletter"
-	"techissue/templates"
 )
 
-// stateWords are the states as editors know them.
-var stateWords = map[newsletter.IssueState]string{
-	newsletter.IssueDraft: "작성중", newsletter.IssueScheduled: "예약중", newsletter.IssuePreparing: "준비중", newsletter.IssueSending: "발송중",
-	newsletter.IssuePaused: "일시정지", newsletter.IssueDone: "발송완료", newsletter.IssueCancelled: "취소",
+// stateBadge is a state in the editor's word, with a tone for its colour.
+type stateBadge struct{ Name, Tone string }
+
+var issueBadges = map[newsletter.IssueState]stateBadge{
+	newsletter.IssueDraft: {"작성중", "plain"}, newsletter.IssueScheduled: {"예약중", "wait"}, newsletter.IssuePreparing: {"발송중", "live"},
+	newsletter.IssueSending: {"발송중", "live"}, newsletter.IssuePaused: {"일시정지", "warn"}, newsletter.IssueDone: {"발송완료", "good"},
+	newsletter.IssueCancelled: {"취소", "off"},
 }
 
-func (s *server) deskPage(c echo.Context, status int, name, title string, refresh int, body any) error {
-	return s.page(c, status, name, templates.Page{Title: title, NoIndex: true, Private: true, Refresh: refresh, Viewer: adminOf(c), Body: body})
-}
+func badgeOf(st newsletter.IssueState) stateBadge { return issueBadges[st] }
 
 type issueRow struct {
-	Number         int
-	Subject, State string
-	Recipients     int64
+	Number           int
+	Subject, Link    string
+	State            stateBadge
+	At               time.Time
+	AtWord           string // what the date is of
+	Recipients, Sent int64
+	Failed           int64
+	Draft, Archived  bool
+	Ad               bool
 }
 
-func (s *server) dashboard(c echo.Context) error {
+func rowOf(i newsletter.Issue, counts map[newsletter.DeliveryState]int64) issueRow {
+	r := issueRow{
+		Number: i.Number, Subject: i.Subject, Link: fmt.Sprintf("/admin/issues/%d/send", i.Number), State: badgeOf(i.State), Archived: i.Archived,
+		Sent: counts[newsletter.Sent], Failed: counts[newsletter.Failed] + counts[newsletter.Expired], Ad: i.Kind == newsletter.KindAd,
+	}
+	for _, n := range counts {
+		r.Recipients += n
+	}
+	switch i.State {
+	case newsletter.IssueDraft:
+		r.Draft, r.At, r.AtWord, r.Link = true, i.UpdatedAt, "고침", fmt.Sprintf("/admin/issues/%d", i.Number)
+	case newsletter.IssueScheduled:
+		r.At, r.AtWord = i.ScheduledAt, "예약"
+	case newsletter.IssueCancelled:
+		r.At, r.AtWord = i.DoneAt, "취소"
+	default:
+		r.At, r.AtWord = i.SentAt(), "발송"
+	}
+	if r.AtWord == "발송" && i.Archived {
+		r.Link = fmt.Sprintf("/issues/%d", i.Number)
+	}
+	return r
+}
+
+type issuesView struct {
+	Query  string
+	States []choice
+	State  string
+	Rows   []issueRow
+	Pager  pager
+	Any    bool // there is an issue at all
+}
+
+// filterStates are what the list can be narrowed to; preparing shows as sending and is too short to look for.
+var filterStates = []newsletter.IssueState{
+	newsletter.IssueDraft, newsletter.IssueScheduled, newsletter.IssueSending, newsletter.IssuePaused, newsletter.IssueDone, newsletter.IssueCancelled,
+}
+
+func (s *server) deskIssues(c echo.Context) error {
 	ctx := c.Request().Context()
-	counts, err := s.svc.CountSubscribers(ctx)
+	totals, err := s.svc.CountIssues(ctx)
 	if err != nil {
 		return err
 	}
-	issues, _, err := s.svc.Issues(ctx, newsletter.IssueFilter{Limit: 50})
-	if err != nil {
-		return err
-	}
-	rows := make([]issueRow, len(issues))
-	for n, i := range issues {
-		rows[n] = issueRow{i.Number, i.Subject, stateWords[i.State], i.Recipients}
-	}
-	return s.deskPage(c, http.StatusOK, "admin/home", "대시보드", 0, map[string]any{
-		"Active": counts[newsletter.Active], "Pending": counts[newsletter.Pending], "Unsubscribed": counts[newsletter.Unsubscribed],
-		"Suppressed": counts[newsletter.Suppressed], "Issues": rows,
-	})
-}
-
-// composerView is the composer: the fields as they stand in the form, whatever is wrong with them.
-type composerView struct {
-	Number                        int
-	Action, Saved                 string
-	Faults                        []string
-	Subject, Preheader, Kind      string
-	Intro, Links, Articles, Outro string
-	Checks                        []newsletter.Check
-	Recipients                    int64
-}
-
-func formOf(i newsletter.Issue) composerView {
-	lines := make([]string, len(i.Links))
-	for n, l := range i.Links {
-		lines[n] = strings.TrimRight(strings.Join([]string{l.URL, l.Title, l.Source, l.Summary}, " | "), " |")
-	}
-	return composerView{
-		Number: i.Number, Action: fmt.Sprintf("/admin/issues/%d", i.Number), Subject: i.Subject, Preheader: i.Preheader, Kind: string(i.Kind),
-		Intro: i.Intro, Links: strings.Join(lines, "\n"), Articles: strings.Join(i.Content.Articles, "\n"), Outro: i.Outro,
-	}
-}
-
-// readIssue fills an issue from the form.
-func readIssue(c echo.Context, i *newsletter.Issue) {
-	i.Subject, i.Preheader, i.Kind = c.FormValue("subject"), c.FormValue("preheader"), newsletter.IssueKind(c.FormValue("kind"))
-	i.Intro, i.Outro = c.FormValue("intro"), c.FormValue("outro")
-	i.Links, i.Content.Articles = nil, strings.Fields(c.FormValue("articles"))
-	for line := range strings.SplitSeq(strings.ReplaceAll(c.FormValue("links"), "\r\n", "\n"), "\n") {
-		if strings.TrimSpace(line) == "" {
-			continue
+	f := newsletter.IssueFilter{Query: query(c), Cursor: cursorOf(c), Limit: 30}
+	v := issuesView{Query: f.Query, States: []choice{{Name: "전체"}}}
+	for _, st := range filterStates {
+		on := c.QueryParam("state") == string(st)
+		if on {
+			f.State, v.State = st, string(st)
 		}
-		parts := append(strings.SplitN(line, "|", 4), "", "", "")
-		i.Links = append(i.Links, newsletter.RoundupLink{
-			URL: strings.TrimSpace(parts[0]), Title: strings.TrimSpace(parts[1]), Source: strings.TrimSpace(parts[2]), Summary: strings.TrimSpace(parts[3]),
-		})
+		v.States = append(v.States, choice{string(st), badgeOf(st).Name, totals[st], on})
 	}
+	for _, n := range totals {
+		v.States[0].N += n
+	}
+	v.States[0].On, v.Any = f.State == "", v.States[0].N > 0
+	list, more, err := s.svc.Issues(ctx, f)
+	if err != nil {
+		return err
+	}
+	counts, err := s.svc.LettersByState(ctx, list)
+	if err != nil {
+		return err
+	}
+	for _, i := range list {
+		v.Rows = append(v.Rows, rowOf(i, counts[i.ID]))
+	}
+	if len(list) > 0 {
+		v.Pager = pageAfter(c, more, int64(list[len(list)-1].Number))
+	}
+	return s.deskPage(c, http.StatusOK, "admin/issues", "issues", "호", v)
 }
 
 func numberOf(c echo.Context) (int, error) {
@@ -96,201 +116,36 @@ func numberOf(c echo.Context) (int, error) {
 	return n, nil
 }
 
-func (s *server) newIssue(c echo.Context) error {
-	return s.deskPage(c, http.StatusOK, "admin/issue", "새 호", 0, composerView{Action: "/admin/issues/new", Kind: "info"})
+// surelyView asks once more before something is gone for good.
+type surelyView struct {
+	Heading, Text, Action, Button, Back string
 }
 
-func (s *server) createIssue(c echo.Context) error {
-	var i newsletter.Issue
-	readIssue(c, &i)
-	made, err := s.svc.CreateIssue(c.Request().Context(), actorOf(c), i)
-	if newsletter.KindOf(err) == newsletter.Invalid {
-		v := formOf(i)
-		v.Action = "/admin/issues/new"
-		return s.faultyIssue(c, "새 호", v, err)
-	}
-	if err != nil {
-		return err
-	}
-	return c.Redirect(http.StatusSeeOther, fmt.Sprintf("/admin/issues/%d?saved=1", made.Number))
-}
-
-// faultyIssue shows the form again with everything that is wrong and nothing lost.
-func (s *server) faultyIssue(c echo.Context, title string, v composerView, err error) error {
-	for _, f := range newsletter.FaultsOf(err) {
-		v.Faults = append(v.Faults, f.Msg)
-	}
-	return s.deskPage(c, http.StatusUnprocessableEntity, "admin/issue", title, 0, v)
-}
-
-func (s *server) editIssue(c echo.Context) error {
-	ctx := c.Request().Context()
+func (s *server) deleteIssueForm(c echo.Context) error {
 	n, err := numberOf(c)
 	if err != nil {
 		return err
 	}
-	i, err := s.svc.Issue(ctx, n)
+	i, err := s.svc.Issue(c.Request().Context(), n)
 	if err != nil {
 		return err
 	}
 	if i.State != newsletter.IssueDraft {
 		return c.Redirect(http.StatusSeeOther, fmt.Sprintf("/admin/issues/%d/send", n))
 	}
-	v := formOf(i)
-	if v.Checks, err = s.svc.CheckIssue(ctx, n); err != nil {
-		return err
-	}
-	audience, err := s.svc.Audience(ctx, n)
-	if err != nil {
-		return err
-	}
-	v.Recipients = audience.Recipients
-	switch {
-	case c.QueryParam("saved") != "":
-		v.Saved = "저장했어요."
-	case c.QueryParam("tested") != "":
-		v.Saved = "테스트 메일을 보냈어요."
-	}
-	return s.deskPage(c, http.StatusOK, "admin/issue", fmt.Sprintf("%d호 쓰기", n), 0, v)
+	return s.deskPage(c, http.StatusOK, "admin/confirm", "issues", "호 지우기", surelyView{
+		Heading: fmt.Sprintf("%d호 ‘%s’ 초안을 지울까요?", n, i.Subject), Text: "쓰던 글이 모두 사라지고 되돌릴 수 없어요. 아티클은 그대로 남아요.",
+		Action: fmt.Sprintf("/admin/issues/%d/delete", n), Button: "초안 지우기", Back: fmt.Sprintf("/admin/issues/%d", n),
+	})
 }
 
-func (s *server) saveIssue(c echo.Context) error {
+func (s *server) deleteIssue(c echo.Context) error {
 	n, err := numberOf(c)
 	if err != nil {
 		return err
 	}
-	var form newsletter.Issue
-	_, err = s.svc.UpdateIssue(c.Request().Context(), actorOf(c), n, func(i *newsletter.Issue) error {
-		readIssue(c, i)
-		form = *i
-		return nil
-	}, 0)
-	if newsletter.KindOf(err) == newsletter.Invalid {
-		return s.faultyIssue(c, fmt.Sprintf("%d호 쓰기", n), formOf(form), err)
-	}
-	if err != nil {
+	if err := s.svc.DeleteIssue(c.Request().Context(), actorOf(c), n); err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, fmt.Sprintf("/admin/issues/%d?saved=1", n))
-}
-
-func (s *server) previewIssue(c echo.Context) error {
-	n, err := numberOf(c)
-	if err != nil {
-		return err
-	}
-	html, text, err := s.svc.PreviewIssue(c.Request().Context(), n)
-	if err != nil {
-		return err
-	}
-	if c.QueryParam("part") == "text" {
-		return c.String(http.StatusOK, text)
-	}
-	return c.HTML(http.StatusOK, html)
-}
-
-func (s *server) testIssue(c echo.Context) error {
-	n, err := numberOf(c)
-	if err != nil {
-		return err
-	}
-	to := strings.FieldsFunc(c.FormValue("to"), func(r rune) bool { return r == ',' || r == ' ' })
-	if _, err := s.svc.TestIssue(c.Request().Context(), actorOf(c), n, to); err != nil {
-		return err
-	}
-	return c.Redirect(http.StatusSeeOther, fmt.Sprintf("/admin/issues/%d?tested=1", n))
-}
-
-func (s *server) sendIssue(c echo.Context) error {
-	return s.stepIssue(func(ctx context.Context, actor string, n int) (newsletter.Issue, error) {
-		return s.svc.SendIssue(ctx, actor, n, 0)
-	})(c)
-}
-
-func (s *server) scheduleIssue(c echo.Context) error {
-	at, err := time.ParseInLocation("2006-01-02T15:04", c.FormValue("at"), s.loc)
-	if err != nil {
-		return &newsletter.Error{Kind: newsletter.Invalid, Field: "at", Msg: "예약 시각을 골라 주세요."}
-	}
-	return s.stepIssue(func(ctx context.Context, actor string, n int) (newsletter.Issue, error) {
-		return s.svc.ScheduleIssue(ctx, actor, n, at)
-	})(c)
-}
-
-// stepIssue moves an issue and shows how its sending stands.
-func (s *server) stepIssue(step func(context.Context, string, int) (newsletter.Issue, error)) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		n, err := numberOf(c)
-		if err != nil {
-			return err
-		}
-		if _, err := step(c.Request().Context(), actorOf(c), n); err != nil {
-			return err
-		}
-		return c.Redirect(http.StatusSeeOther, fmt.Sprintf("/admin/issues/%d/send", n))
-	}
-}
-
-type stateCount struct {
-	Name string
-	N    int64
-}
-
-type stepButton struct{ Do, Name string }
-
-// sendProgress works without scripts: while something moves the page loads itself again.
-func (s *server) sendProgress(c echo.Context) error {
-	ctx := c.Request().Context()
-	n, err := numberOf(c)
-	if err != nil {
-		return err
-	}
-	p, err := s.svc.Progress(ctx, n)
-	if err != nil {
-		return err
-	}
-	failed, _, err := s.svc.Deliveries(ctx, n, newsletter.DeliveryFilter{State: newsletter.Failed, Limit: 10})
-	if err != nil {
-		return err
-	}
-	count := p.Counts
-	waiting := count[newsletter.Queued] - p.Deferred + count[newsletter.Leased] + count[newsletter.Handing]
-	columns := []stateCount{
-		{"대기", waiting}, {"발송", count[newsletter.Sent]}, {"보류", p.Deferred + count[newsletter.Uncertain]},
-		{"실패", count[newsletter.Failed] + count[newsletter.Expired]}, {"취소", count[newsletter.Cancelled] + count[newsletter.Skipped]},
-	}
-	v := map[string]any{
-		"Number": n, "State": stateWords[p.State], "Recipients": p.Recipients, "Done": p.Recipients - waiting - p.Deferred, "Bar": max(p.Recipients, 1),
-		"Columns": columns, "Uncertain": count[newsletter.Uncertain], "Failed": failed, "Buttons": buttonsFor(p.State), "Alerts": alertTexts(p.Alerts),
-	}
-	if p.Rate > 0 {
-		v["Rate"] = fmt.Sprintf("%.0f통/분", p.Rate*60)
-		v["Left"] = fmt.Sprintf("약 %d초 남음", int(p.ETA.Seconds())+1)
-	}
-	refresh := 0
-	switch p.State {
-	case newsletter.IssueScheduled, newsletter.IssuePreparing, newsletter.IssueSending:
-		refresh = 3
-	}
-	return s.deskPage(c, http.StatusOK, "admin/send", fmt.Sprintf("%d호 발송", n), refresh, v)
-}
-
-func alertTexts(alerts []newsletter.Alert) []string {
-	texts := make([]string, len(alerts))
-	for n, a := range alerts {
-		texts[n] = a.Text
-	}
-	return texts
-}
-
-func buttonsFor(st newsletter.IssueState) []stepButton {
-	switch st {
-	case newsletter.IssueScheduled:
-		return []stepButton{{"send", "지금 모두 보내기"}, {"undo", "되돌리기"}, {"cancel", "취소"}}
-	case newsletter.IssuePreparing, newsletter.IssueSending:
-		return []stepButton{{"pause", "일시정지"}, {"cancel", "취소"}}
-	case newsletter.IssuePaused:
-		return []stepButton{{"resume", "계속"}, {"cancel", "취소"}}
-	}
-	return nil
+	return doneAt(c, "/admin/issues", "deleted")
 }

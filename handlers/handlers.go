@@ -48,6 +48,8 @@ type Options struct {
 	Demo *Demo
 	// Version is shown at the desk, nowhere else (S46).
 	Version string
+	// Transport says in one line how letters leave: the environment has fixed it. It is shown at the desk.
+	Transport string
 }
 
 // Demo is what exists only where no letter can leave the machine.
@@ -75,6 +77,12 @@ type server struct {
 	house     atomic.Pointer[newsletter.House] // as last read, for pages shown while the store is away
 	views     viewSieve
 	firstView sync.Once
+
+	stopping chan struct{} // closed at the end: streams and imports come to theirs
+	stopOnce sync.Once
+	work     sync.WaitGroup // imports begun at the desk
+	uploads  uploads
+	opened   atomic.Bool // the demo: somebody has opened a caught letter
 }
 
 // New builds the door. It fails on options that cannot work and panics on a route nobody has given an access.
@@ -83,7 +91,27 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.handler, nil
+	return door{s.handler, s}, nil
+}
+
+// door is the handler that New gives, with a way to end what outlives a request.
+type door struct {
+	http.Handler
+	s *server
+}
+
+// Stop ends streams and imports and waits for the imports.
+func (d door) Stop() {
+	d.s.stopOnce.Do(func() { close(d.s.stopping) })
+	d.s.work.Wait()
+	d.s.uploads.clear()
+}
+
+// Stop ends what a handler of New has going on beside its requests; Server's own Shutdown only begins it.
+func Stop(h http.Handler) {
+	if d, ok := h.(door); ok {
+		d.Stop()
+	}
 }
 
 func newServer(o Options) (*server, error) {
@@ -113,6 +141,7 @@ func newServer(o Options) (*server, error) {
 		secure:    base.Scheme == "https" || !loopback(base.Hostname()),
 		rules:     map[string]route{},
 		crossSite: http.NewCrossOriginProtection(),
+		stopping:  make(chan struct{}),
 	}
 	// Behind a proxy that rewrites Host, the browser still names the public origin.
 	if err := s.crossSite.AddTrustedOrigin(base.Scheme + "://" + base.Host); err != nil {
@@ -138,7 +167,7 @@ func loopback(host string) bool {
 // Server wraps a handler in the limits of a public listener (S37). Streams clear their own write deadline,
 // imports stretch their own read deadline.
 func Server(addr string, h http.Handler) *http.Server {
-	return &http.Server{
+	server := &http.Server{
 		Addr:              addr,
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -147,4 +176,6 @@ func Server(addr string, h http.Handler) *http.Server {
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    32 << 10,
 	}
+	server.RegisterOnShutdown(func() { Stop(h) }) // Shutdown would wait for streams that do not know of it
+	return server
 }

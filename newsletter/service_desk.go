@@ -22,6 +22,8 @@ type DeskTx interface {
 	UncertainIssues(ctx context.Context) (map[IssueID]int64, error)
 	// CountIssues counts the issues of each state.
 	CountIssues(ctx context.Context) (map[IssueState]int64, error)
+	// Troubles lists letters that were refused, expired or put off, those of the end of the queue first.
+	Troubles(ctx context.Context, id IssueID, limit int) ([]Delivery, error)
 }
 
 // Dashboard is the desk at one glance.
@@ -184,6 +186,17 @@ func (s *Service) LettersByState(ctx context.Context, issues []Issue) (map[Issue
 	return get(ctx, s, func(tx Tx) (map[IssueID]map[DeliveryState]int64, error) { return tx.LettersByState(ctx, ids) })
 }
 
+// Troubles lists the last letters of an issue that did not go through, with what the server said.
+func (s *Service) Troubles(ctx context.Context, number, limit int) ([]Delivery, error) {
+	return get(ctx, s, func(tx Tx) ([]Delivery, error) {
+		i, err := tx.Issue(ctx, number)
+		if err != nil {
+			return nil, err
+		}
+		return tx.Troubles(ctx, i.ID, limit)
+	})
+}
+
 // NextIssue is the frame of an issue to come: greeting, closing and habits of the newest one, its round-up and
 // articles empty. It is not kept.
 func (s *Service) NextIssue(ctx context.Context) (Issue, error) {
@@ -252,4 +265,9 @@ func (s *Service) LiftWithEvidence(ctx context.Context, actor string, id Subscri
 		return fmt.Errorf("lift suppression of subscriber %d: %w", id, err)
 	}
 	return s.LiftSuppression(ctx, actor, sup.ID)
+}
+
+// FirstRejects lists the first refused lines of an import, in the order of the file.
+func (s *Service) FirstRejects(ctx context.Context, id int64, limit int) ([]Reject, error) {
+	return get(ctx, s, func(tx Tx) ([]Reject, error) { return tx.Rejects(ctx, id, 0, limit) })
 }

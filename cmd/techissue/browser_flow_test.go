@@ -85,12 +85,28 @@ func (b *tab) write(subject string) {
 	b.open("/admin/issues/new")
 	b.fill("[name=subject]", subject)
 	b.fill("[name=intro]", "{이름|독자}님, 안녕하세요. 오늘도 **쉽고 친근한** 이야기예요.")
-	b.fill("[name=links]", "https://news.example.com/1 | 새 소식 | 예시일보 | 한 줄로 풀었어요.")
-	b.fill("[name=articles]", b.slug())
-	b.press("form[action^='/admin/issues'] button[type=submit]")
+	b.fill("#links-0-url", "https://news.example.com/1")
+	b.fill("#links-0-title", "새 소식")
+	b.fill("#links-0-source", "예시일보")
+	b.fill("#links-0-summary", "한 줄로 풀었어요.")
+	eval[bool](b, `(document.querySelector("#article_pick").value = `+quote(b.slug())+`) !== ""`)
+	b.press("button[value=article-add]")
+	b.must("아직 저장하지 않았어요")
+	b.press("button[data-save]")
+	b.must("저장했어요.")
 	if got := eval[string](b, `document.querySelector("[name=subject]").value`); got != subject {
 		b.t.Fatalf("the subject became %q", got)
 	}
+}
+
+// send sends the issue at once: accepts it, and ends the time in which it could be taken back.
+func (b *tab) send(number string) {
+	b.t.Helper()
+	b.open("/admin/issues/" + number + "/send")
+	b.press("form[action$='/send'] button")
+	b.must("예약중", "되돌리고 고치기")
+	b.press("#do-send")
+	b.comes("the send is done", `document.body.innerText.includes("발송완료")`)
 }
 
 // slug is an article of the samples.
@@ -133,12 +149,10 @@ func TestBrowserMainJob(t *testing.T) {
 			b.must("이메일 검사하기")
 			number := regexp.MustCompile(`/admin/issues/(\d+)`).FindStringSubmatch(eval[string](b, "location.pathname"))[1]
 			b.fill("[name=to]", "editor@example.com")
-			b.press("form[action$='/test'] button")
+			b.press("button[value=test]")
+			b.must("테스트 메일을 보냈어요")
 			b.newest("editor@example.com", "[테스트] 브라우저에서 쓴 호")
-			b.open("/admin/issues/" + number)
-			b.press("form[action$='/send'] button")
-			b.must("발송 진행")
-			b.comes("the send is done", `document.body.innerText.includes("발송완료")`)
+			b.send(number)
 			b.must("12")
 
 			letter = b.newest(email, "브라우저에서 쓴 호")
@@ -153,8 +167,7 @@ func TestBrowserMainJob(t *testing.T) {
 			b.write("그 다음 호")
 			number = regexp.MustCompile(`/admin/issues/(\d+)`).FindStringSubmatch(eval[string](b, "location.pathname"))[1]
 			b.must("11명")
-			b.press("form[action$='/send'] button")
-			b.comes("the second send is done", `document.body.innerText.includes("발송완료")`)
+			b.send(number)
 			b.open("/mailbox?q=" + url.QueryEscape(email))
 			if strings.Contains(b.text(), "그 다음 호") {
 				t.Error("the next issue went to the reader who left")

@@ -252,7 +252,7 @@ func (b *tab) until(what, expression string) {
 // comes waits for something that the page's own scripts bring; without them the page is loaded anew, as its reader would.
 func (b *tab) comes(what, expression string) {
 	b.t.Helper()
-	if !b.script || !eval[bool](b, `!!document.querySelector("[data-live],[data-progress],[data-hx-sse],[hx-sse],[data-hx-ext]")`) {
+	if !b.script || !eval[bool](b, `!!document.querySelector("[data-live],[data-events],[data-progress],[data-hx-sse],[hx-sse],[data-hx-ext]")`) {
 		expression = "(() => { const there = " + expression + "; if (!there && document.readyState === \"complete\") location.reload(); return there })()"
 	}
 	b.until(what, expression)

@@ -98,8 +98,9 @@ func (a *app) listen(parts *parts, demo *handlers.Demo) error {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		if err := server.Shutdown(grace); err != nil {
-			_ = server.Close() // a stream that stays open must not hold the stop
+			_ = server.Close() // a request that stays open must not hold the stop
 		}
+		handlers.Stop(h)
 		return nil
 	})
 	return nil
@@ -114,7 +115,7 @@ func (a *app) door(parts *parts, demo *handlers.Demo) (http.Handler, error) {
 	formKey := sha256.Sum256([]byte(a.keys.Sign(newsletter.PurposePreview, 0, time.Time{})))
 	return handlers.New(handlers.Options{
 		Service: a.svc, Pages: pages, Log: a.log, Now: now, Location: a.cfg.loc, BaseURL: a.cfg.BaseURL, TrustedProxies: a.cfg.proxy,
-		FormKey: formKey[:], Ready: a.ready, Demo: demo, Version: versionText(), Observe: a.metrics.observe,
+		FormKey: formKey[:], Ready: a.ready, Demo: demo, Transport: a.transportText(), Version: versionText(), Observe: a.metrics.observe,
 		Background: func(work func(context.Context)) {
 			parts.run("work of a request", func(ctx context.Context) error {
 				work(ctx)
@@ -122,6 +123,14 @@ func (a *app) door(parts *parts, demo *handlers.Demo) (http.Handler, error) {
 			})
 		},
 	})
+}
+
+// transportText is what the desk says of the way out, without user and password.
+func (a *app) transportText() string {
+	if a.cfg.relay == nil {
+		return ""
+	}
+	return a.cfg.relay.Addr()
 }
 
 func (a *app) ready(ctx context.Context) error {

@@ -61,8 +61,11 @@ func TestStoryOfAnEditor(t *testing.T) {
 		t.Errorf("an issue without a subject: %d", res.StatusCode)
 	}
 	res, body := ask("POST", "/admin/issues/new", url.Values{"subject": {"<b>첫</b> 호"}, "kind": {"info"}, "intro": {"안녕하세요."}, "links": {"https://news.example/1 | 소식 | 신문 | 한 줄"}})
-	if res.StatusCode != 200 || !strings.Contains(body, "3명에게 발송하기") || strings.Contains(body, "<b>첫") {
+	if res.StatusCode != 200 || !strings.Contains(body, "https://news.example/1") || strings.Contains(body, "<b>첫") {
 		t.Fatalf("a new issue: %d\n%s", res.StatusCode, body)
+	}
+	if res, body := ask("GET", "/admin/issues/1/send", nil); res.StatusCode != 200 || !strings.Contains(body, "지금 3명에게 발송하기") {
+		t.Errorf("before the send: %d\n%s", res.StatusCode, body)
 	}
 	if res, _ := ask("POST", "/admin/issues/1/send", nil); res.Request.URL.Path != "/admin/issues/1/send" || res.StatusCode != 200 {
 		t.Errorf("send: %d %s", res.StatusCode, res.Request.URL)
@@ -70,7 +73,10 @@ func TestStoryOfAnEditor(t *testing.T) {
 	if res, _ := ask("POST", "/admin/issues/1/send", nil); res.StatusCode != 409 {
 		t.Errorf("sending twice: %d", res.StatusCode)
 	}
-	h.until("three letters", func() bool { return len(h.smtp.Accepted()) == 3 })
+	if res, body := ask("POST", "/admin/issues/1/send", url.Values{"now": {"1"}}); res.StatusCode != 200 || strings.Contains(body, "지금 모두 보내기") {
+		t.Errorf("ending the undo time: %d\n%s", res.StatusCode, body)
+	}
+	h.until("three letters and the editor's copy", func() bool { return len(h.smtp.Accepted()) == 4 })
 	h.until("the page says so", func() bool {
 		_, body := ask("GET", "/admin/issues/1/send", nil)
 		return strings.Contains(body, "발송완료")

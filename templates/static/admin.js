@@ -1,0 +1,136 @@
+// What the desk does better with scripts. Every action works without them.
+
+// ---- 발송 진행: server-sent events, and looking every five seconds when they are lost
+const live = document.querySelector("[data-events]");
+if (live) {
+  const say = document.querySelector("[data-say]");
+  const lost = document.querySelector("[data-lost]");
+  let told = -1;
+  let polling = 0;
+  let source = null;
+
+  // One announcement per ten per cent, so that a screen reader is not talked over.
+  const announce = () => {
+    const box = live.querySelector("[data-percent]");
+    if (!box || !say) return;
+    const ten = Math.floor(Number(box.dataset.percent) / 10);
+    if (ten === told) return;
+    told = ten;
+    say.textContent = `${box.dataset.state}, ${box.dataset.percent}%`;
+  };
+  // Changes only what differs, so that a button half pressed stays the same button, and an open question open. A
+  // form that does something else is another form: a press meant for one must never hit the other.
+  const morph = (old, now) => {
+    if (old.nodeName !== now.nodeName || old.id !== now.id || (old.nodeName === "FORM" && old.action !== now.action)) { old.replaceWith(now); return; }
+    if (old.nodeType !== Node.ELEMENT_NODE) { if (old.data !== now.data) old.data = now.data; return; }
+    for (const a of [...old.attributes]) if (!now.hasAttribute(a.name) && a.name !== "data-sent") old.removeAttribute(a.name);
+    for (const a of now.attributes) if (old.getAttribute(a.name) !== a.value) old.setAttribute(a.name, a.value);
+    morphAll(old, [...now.childNodes]);
+  };
+  const morphAll = (box, now) => {
+    const old = [...box.childNodes];
+    now.forEach((n, i) => { if (old[i]) morph(old[i], n); else box.append(n); });
+    old.slice(now.length).forEach((o) => o.remove());
+  };
+  const show = (text) => {
+    // The server escaped every value in it; the parser makes no scripts run.
+    morphAll(live, [...new DOMParser().parseFromString(text.trim(), "text/html").body.childNodes]);
+    announce();
+    if (live.querySelector("[data-draft]")) location.reload();
+  };
+  const poll = async () => {
+    try {
+      const answer = await fetch(live.dataset.part, { headers: { Accept: "text/html" }, redirect: "manual" });
+      if (answer.type === "opaqueredirect") { location.reload(); return; } // signed out
+      if (answer.ok) show(await answer.text());
+      if (answer.ok && source.readyState === EventSource.CLOSED) listen();
+    } catch (e) { /* still away: the note stays */ }
+  };
+  const found = () => {
+    clearInterval(polling);
+    polling = 0;
+    if (lost) lost.hidden = true;
+  };
+  const listen = () => {
+    source = new EventSource(live.dataset.events);
+    let last = 0;
+    source.addEventListener("open", () => { clearTimeout(last); found(); });
+    source.addEventListener("message", (e) => show(e.data));
+    source.addEventListener("done", (e) => { source.close(); found(); show(e.data); });
+    source.addEventListener("error", () => {
+      clearTimeout(last);
+      last = setTimeout(() => { // the browser reconnects by itself: what takes longer is told
+        if (source.readyState === EventSource.OPEN || polling) return;
+        if (lost) lost.hidden = false;
+        polling = setInterval(poll, 5000);
+      }, 3000);
+    });
+  };
+  announce();
+  if ("EventSource" in window) listen(); else { source = { readyState: 0 }; polling = setInterval(poll, 5000); }
+}
+
+// ---- 파일로 추가: looks again until the file is read
+if (document.querySelector("[data-reload]")) setTimeout(() => location.reload(), 1500);
+
+// ---- 제목 길이
+const segments = "Segmenter" in Intl ? new Intl.Segmenter("ko") : null;
+for (const input of document.querySelectorAll("[data-count]")) {
+  const out = document.getElementById(input.dataset.count);
+  const count = () => {
+    const n = segments ? [...segments.segment(input.value)].length : [...input.value].length;
+    out.textContent = n + out.dataset.suffix;
+    out.toggleAttribute("data-long", n > 50);
+  };
+  input.addEventListener("input", count);
+}
+
+// ---- 쓰기: nothing typed is lost by leaving, and the preview follows the pen
+const compose = document.querySelector("form[data-compose]");
+if (compose) {
+  let dirty = Boolean(document.querySelector("[role=status].notice, .faults, .conflict"));
+  let leaving = false;
+  compose.addEventListener("input", () => { dirty = true; });
+  compose.addEventListener("submit", (e) => {
+    if (e.submitter?.formTarget === "preview") { setTimeout(() => { delete compose.dataset.sent; }); return; }
+    leaving = true;
+  });
+  window.addEventListener("beforeunload", (e) => { if (dirty && !leaving) e.preventDefault(); });
+  if (compose.dataset.at) document.getElementById(compose.dataset.at)?.focus();
+
+  const button = document.querySelector("[data-preview]");
+  if (button) {
+    let later = 0;
+    const look = () => { if (!compose.dataset.sent) compose.requestSubmit(button); };
+    compose.addEventListener("input", () => { clearTimeout(later); later = setTimeout(look, 1200); });
+    if (!document.querySelector("iframe[name=preview]").src) look();
+  }
+}
+// A download leaves the page as it is, so its form may be sent again.
+for (const form of document.querySelectorAll("form[data-again]")) {
+  form.addEventListener("submit", () => setTimeout(() => { delete form.dataset.sent; }, 1000));
+}
+
+// ---- Keys: g d/i/a/s go, n new, / search, Ctrl+S save. Never while a syllable is being put together.
+let waiting = 0;
+document.addEventListener("keydown", (e) => {
+  if (e.isComposing || e.keyCode === 229) return;
+  if ((e.ctrlKey || e.metaKey) && !e.altKey && e.key.toLowerCase() === "s") {
+    const save = document.querySelector("[data-save]");
+    if (save) { e.preventDefault(); save.click(); }
+    return;
+  }
+  if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, textarea, select, [contenteditable]")) return;
+  if (Date.now() - waiting < 1500) {
+    waiting = 0;
+    const to = document.querySelector(`nav [data-key="${CSS.escape(e.key)}"]`);
+    if (to) { e.preventDefault(); to.click(); }
+    return;
+  }
+  if (e.key === "g") waiting = Date.now();
+  if (e.key === "n") document.querySelector("[data-new]")?.click();
+  if (e.key === "/") {
+    const search = document.querySelector("[data-search]");
+    if (search) { e.preventDefault(); search.focus(); }
+  }
+});
