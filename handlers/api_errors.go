@@ -76,7 +76,7 @@ func humaProblem(status int, _ string, errs ...error) huma.StatusError {
 		if name, ok := strings.CutSuffix(d.Message, isMissing); ok {
 			d = &huma.ErrorDetail{Location: d.Location + "." + name, Message: "필요한 항목이에요."}
 		}
-		p.Errors = append(p.Errors, problemField{fieldOf(d.Location), inKorean(d.Message)})
+		p.Errors = append(p.Errors, problemField{pathOfField(d.Location), inKorean(d.Message)})
 	}
 	if inPath { // an id that cannot be one names nothing
 		f = kinds[newsletter.NotFound]
@@ -96,8 +96,8 @@ func inKorean(msg string) string {
 	return "형식이 올바르지 않아요."
 }
 
-// fieldOf takes huma's place of a value (body.links[0].url, query.limit) to the name that the caller knows.
-func fieldOf(location string) string {
+// pathOfField takes huma's place of a value (body.links[0].url, query.limit) to the name that the caller knows.
+func pathOfField(location string) string {
 	for _, where := range []string{"body.", "form.", "query.", "header.", "path."} {
 		if name, ok := strings.CutPrefix(location, where); ok {
 			return name

@@ -33,7 +33,9 @@ func (s *server) mountSettings(a *api) {
 	operation(a, call{
 		method: "GET", path: "/settings", scope: newsletter.ScopeSettingsRead, summary: "설정 보기",
 		doc: "지금 쓰이는 값이에요. 비밀번호 같은 비밀은 나오지 않아요. `base_url`, `from`, `reply_to`, `list_id`, `bounce_domain`은 환경 변수로만 바꿔요.",
-	}, func(ctx context.Context, _ *struct{}) (*bodyOf[settingsBody], error) { return answer(s.settings(ctx)) })
+	}, func(ctx context.Context, _ *struct{}) (*bodyOf[settingsBody], error) {
+		return answer(s.apiSettings(ctx))
+	})
 	operation(a, call{
 		method: "PATCH", path: "/settings", scope: newsletter.ScopeSettingsWrite, summary: "설정 바꾸기",
 		doc: "적은 것만 바꿔요. 하나라도 잘못되면 아무것도 바뀌지 않아요. 빈 글자는 환경 변수의 값으로 되돌려요.",
@@ -43,12 +45,12 @@ func (s *server) mountSettings(a *api) {
 		if err := s.svc.PutSettings(ctx, actorIn(ctx), in.Body); err != nil {
 			return nil, err
 		}
-		return answer(s.settings(ctx))
+		return answer(s.apiSettings(ctx))
 	})
 }
 
 // settings are the admin's and, to be read only, those of the environment that letters show.
-func (s *server) settings(ctx context.Context) (settingsBody, error) {
+func (s *server) apiSettings(ctx context.Context) (settingsBody, error) {
 	values, err := s.svc.Settings(ctx)
 	if err != nil {
 		return nil, err

@@ -44,7 +44,7 @@ func apiImportOf(i newsletter.Import) apiImport {
 	return out
 }
 
-type importForm struct {
+type apiImportForm struct {
 	File          huma.FormFile `form:"file" doc:"CSV. 50MB까지"`
 	As            string        `form:"as" required:"false" enum:"active,pending,unsubscribed,suppressed" doc:"줄에 다른 말이 없을 때 무엇이 되는지. 적지 않으면 active"`
 	ConsentSource string        `form:"consent_source" required:"false" doc:"동의를 어디서 어떻게 받았는지. active에는 있어야 해요."`
@@ -72,7 +72,7 @@ func (s *server) mountImports(a *api) {
 }
 
 func (s *server) postImport(ctx context.Context, in *struct {
-	RawBody huma.MultipartFormFiles[importForm]
+	RawBody huma.MultipartFormFiles[apiImportForm]
 }) (*importOutput, error) {
 	f := in.RawBody.Data()
 	if !f.File.IsSet {
