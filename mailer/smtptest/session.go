@@ -169,6 +169,17 @@ func (c *session) play(at Stage, line string, code int, enhanced, text string) (
 	if !c.before(a) {
 		return 0, false
 	}
+	code = c.reply(a, code, enhanced, text)
+	if a.Drop == DropAfter {
+		c.broken = c.w.Flush() != nil
+		c.drop(a)
+		return code, false
+	}
+	return code, true
+}
+
+// reply puts the usual reply into the buffer, or what a rule says instead, and tells its code.
+func (c *session) reply(a Action, code int, enhanced, text string) int {
 	switch {
 	case a.Raw != "":
 		c.w.WriteString(a.Raw)
@@ -182,12 +193,7 @@ func (c *session) play(at Stage, line string, code int, enhanced, text string) (
 	default:
 		c.say(code, enhanced, text)
 	}
-	if a.Drop == DropAfter {
-		c.broken = c.w.Flush() != nil
-		c.drop(a)
-		return code, false
-	}
-	return code, true
+	return code
 }
 
 // before does what a rule wants done ahead of the reply; false when none may follow.

@@ -245,6 +245,25 @@ func TestWhatAnotherProcessCanRead(t *testing.T) {
 	}
 }
 
+// Who has read a 250 finds the letter answered, however quick they are.
+func TestAnsweredIsKnownWithItsReply(t *testing.T) {
+	t.Parallel()
+	s := smtptest.New(t, smtptest.Config{LogLimit: -1, Rules: []smtptest.Rule{{At: smtptest.Answer, To: "last@x.example", Do: smtptest.Action{Drop: smtptest.DropAfter}}}})
+	c := connect(t, s)
+	c.say("", 220)
+	c.say("EHLO x\r\n", 250)
+	for n := range 300 {
+		to := "kim@x.example"
+		if n == 299 {
+			to = "last@x.example"
+		}
+		c.letter(to, "Subject: x\r\n\r\nhello\r\n", 250)
+		if a := s.Accepted(); !a[n].Answered {
+			t.Fatalf("letter %d counts as unanswered", n)
+		}
+	}
+}
+
 func TestDiscardKeepsTheEnvelope(t *testing.T) {
 	t.Parallel()
 	s := smtptest.New(t, smtptest.Config{Discard: true, LogLimit: -1})

@@ -132,15 +132,34 @@ func (c *session) finish(msg Message, flaw string) bool {
 		return c.say(452, "4.3.1", "cannot store: "+err.Error())
 	}
 	c.letters++
-	code, alive := c.play(Answer, ".", 250, "2.0.0", "Ok: queued as "+queueID(seq))
-	if alive {
-		c.broken = c.w.Flush() != nil
-	}
-	c.srv.answered(seq, code/100 == 2 && !c.broken)
+	alive := c.answer(seq)
 	if c.srv.cfg.CloseAfter > 0 && c.letters >= c.srv.cfg.CloseAfter {
 		return false
 	}
 	return alive && !c.broken
+}
+
+// answer says what follows a letter that was taken. A client may act on its 250 before the write returns here, so the letter counts as
+// answered from just before, and no longer when the write fails.
+func (c *session) answer(seq int) (alive bool) {
+	a := c.srv.rule(c, Answer, ".")
+	if !c.before(a) {
+		c.srv.answered(seq, false)
+		return false
+	}
+	code := c.reply(a, 250, "2.0.0", "Ok: queued as "+queueID(seq))
+	if code/100 == 2 {
+		c.srv.answered(seq, true)
+	}
+	c.broken = c.w.Flush() != nil
+	if code/100 != 2 || c.broken {
+		c.srv.answered(seq, false)
+	}
+	if a.Drop == DropAfter {
+		c.drop(a)
+		return false
+	}
+	return true
 }
 
 // readBody reads up to the dot that stands between two CRLFs and nowhere else, undoes the
