@@ -22,7 +22,7 @@ var letterBadges = map[newsletter.DeliveryState]stateBadge{
 var reasonWords = map[string]string{
 	newsletter.ReasonUnsubscribed: "수신을 거부했어요", newsletter.ReasonSuppressed: "보내지 않기로 한 주소예요", newsletter.ReasonPaused: "쉬는 중이에요",
 	newsletter.ReasonErased: "지운 구독자예요", newsletter.ReasonAddress: "주소가 바뀌었어요", newsletter.ReasonCancelled: "발송을 취소했어요",
-	newsletter.ReasonRefused: "받는 서버가 거절했어요", newsletter.ReasonCompose: "편지를 만들지 못했어요", "marked": "직접 보낸 것으로 표시했어요", "expired": "기한이 지났어요",
+	newsletter.ReasonRefused: "받는 서버가 거절했어요", newsletter.ReasonCompose: "편지를 만들지 못했어요", newsletter.ReasonLost: "보내는 도중에 연결이 자꾸 끊겼어요", "marked": "직접 보낸 것으로 표시했어요", "expired": "기한이 지났어요",
 }
 
 type letterLine struct {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ type bed struct {
 	opt   mailer.Options
 	queue *mailer.Queue
 	stop  func()
+	turns atomic.Int64 // of the queue's housekeeping
 
 	mu    sync.Mutex
 	at    time.Time
@@ -64,13 +66,18 @@ func newBed(t *testing.T, d *db.DB, o bedOptions) *bed {
 		t.Fatal(err)
 	}
 	b.opt = mailer.Options{
-		Store: b.store, Advance: b.Advance, Composer: l, Route: b.transport, Now: b.now, Log: log, Node: t.Name(), Alone: d.Engine() == "sqlite",
+		Store: b.store, Advance: b.advance, Composer: l, Route: b.transport, Now: b.now, Log: log, Node: t.Name(), Alone: d.Engine() == "sqlite",
 		Connections: 8, Poll: 5 * time.Millisecond,
 	}
 	if o.mend != nil {
 		o.mend(&b.opt, &b.route)
 	}
 	return b
+}
+
+func (b *bed) advance(ctx context.Context) error {
+	b.turns.Add(1)
+	return b.Advance(ctx)
 }
 
 func (b *bed) now() time.Time {
@@ -183,6 +190,13 @@ func (b *bed) until(i newsletter.Issue, what string, want func(newsletter.Progre
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// rounds lets the queue go round n times: what it would do of its own it has done by then.
+func (b *bed) rounds(i newsletter.Issue, n int) {
+	b.t.Helper()
+	begin := b.turns.Load()
+	b.until(i, "the queue to go round", func(newsletter.Progress) bool { return b.turns.Load() >= begin+int64(n) })
 }
 
 func (b *bed) done(i newsletter.Issue) newsletter.Progress {

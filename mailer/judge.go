@@ -19,7 +19,7 @@ const (
 const (
 	domainRest = 15 * time.Minute // a provider that does not want mail of ours now
 	lostRest   = 5 * time.Second  // a connection lost before the final dot
-	lossesFree = 3                // in the letter's body; from then on the connection is not to blame
+	lossesFree = 3                // before the final dot; from then on the connection is not to blame
 	panicsMost = 3
 )
 
@@ -80,7 +80,7 @@ func (q *Queue) panicked(ctx context.Context, c composed, gated bool) {
 }
 
 // dialFailed puts the letter back uncharged and lets the transport rest.
-func (q *Queue) dialFailed(ctx context.Context, c composed, r *route, err error) {
+func (q *Queue) dialFailed(ctx context.Context, c composed, r *route, pass *leave, err error) {
 	reply := newsletter.Reply{Stage: newsletter.StageConnect, Text: newsletter.CleanReply(err.Error())}
 	var de *DialError
 	if errors.As(err, &de) {
@@ -89,14 +89,14 @@ func (q *Queue) dialFailed(ctx context.Context, c composed, r *route, err error)
 			reply.Text = newsletter.CleanReply(err.Error())
 		}
 	}
-	q.apply(ctx, c.Claimed, reply, newsletter.Classify(reply), r)
+	q.apply(ctx, c.Claimed, reply, newsletter.Classify(reply), r, pass)
 }
 
 // accepted: good news for everybody concerned.
-func (q *Queue) accepted(ctx context.Context, c newsletter.Claimed, r *route) {
+func (q *Queue) accepted(ctx context.Context, c newsletter.Claimed, r *route, pass *leave) {
 	q.same.reset()
-	if r.pace.accepted() {
-		q.stopEnded(ctx, stopQuota)
+	if r.pace.accepted(pass) {
+		q.stopEnded(ctx, r, stopQuota)
 	}
 	if q.rests.woke(domainOf(c.Email)) && !c.Single {
 		q.complain("clear alert", q.opt.Store.Clear(ctx, c.Issue, alertDomain+domainOf(c.Email), q.opt.Now()))
@@ -104,7 +104,7 @@ func (q *Queue) accepted(ctx context.Context, c newsletter.Claimed, r *route) {
 }
 
 // judge turns what happened into what is written.
-func (q *Queue) judge(ctx context.Context, c newsletter.Claimed, res Result, r *route) {
+func (q *Queue) judge(ctx context.Context, c newsletter.Claimed, res Result, r *route, pass *leave) {
 	if res.Outcome == newsletter.GateRefused {
 		var refused *newsletter.GateError
 		if errors.As(res.Err, &refused) || errors.Is(res.Err, newsletter.ErrLeaseLost) {
@@ -127,17 +127,23 @@ func (q *Queue) judge(ctx context.Context, c newsletter.Claimed, res Result, r *
 	if res.Outcome == newsletter.InDoubt {
 		verdict = newsletter.Verdict{Blame: newsletter.BlameLetter, Action: newsletter.ActUncertain}
 	}
-	q.apply(ctx, c, res.Reply, verdict, r)
+	q.apply(ctx, c, res.Reply, verdict, r, pass)
 }
 
 // apply writes a verdict: the letter's row, its attempt, and what has to wait or pause.
-func (q *Queue) apply(ctx context.Context, c newsletter.Claimed, reply newsletter.Reply, v newsletter.Verdict, r *route) {
+func (q *Queue) apply(ctx context.Context, c newsletter.Claimed, reply newsletter.Reply, v newsletter.Verdict, r *route, pass *leave) {
 	now := q.opt.Now()
 	s := newsletter.Settlement{Ticket: c.Ticket, Reply: reply, Relay: r.Addr(), At: now, Charge: true}
 	run, ours := q.same.note(c, reply, v)
 	action := v.Action
-	if action == newsletter.ActRequeue && reply.Stage == newsletter.StageBody && q.losses.add(c.Ticket) > lossesFree {
-		action = newsletter.ActRetry // it is this letter that ends connections
+	if reply.Code == 0 && v.Blame == newsletter.BlameLetter {
+		r.pace.lost(pass)
+	}
+	cursed := false
+	if action == newsletter.ActRequeue && v.Blame == newsletter.BlameLetter {
+		if cursed = q.losses.add(c.Ticket) > lossesFree; cursed {
+			action = newsletter.ActRetry // it is this letter that ends connections
+		}
 	}
 	switch {
 	case ours:
@@ -145,6 +151,9 @@ func (q *Queue) apply(ctx context.Context, c newsletter.Claimed, reply newslette
 		s.Pause, s.Alert = alertSame, sameText(reply)
 	case action == newsletter.ActRetry:
 		q.retryLater(&s, c, now)
+		if cursed && s.State == newsletter.Expired {
+			s.State, s.Outcome, s.Reason = newsletter.Failed, "failed", newsletter.ReasonLost
+		}
 	case action == newsletter.ActFail:
 		s.State, s.Outcome, s.Reason = newsletter.Failed, "failed", newsletter.ReasonRefused
 		if v.Suppress == newsletter.SuppressHard {
@@ -159,7 +168,7 @@ func (q *Queue) apply(ctx context.Context, c newsletter.Claimed, reply newslette
 		s.Pause, s.Alert = newsletter.ReasonRefused, "메일 서버가 이 호를 받지 않아 멈췄어요: "+oneLine(reply)
 	default:
 		s.State, s.Outcome, s.Charge = newsletter.Queued, "requeued", false
-		s.DueAt = q.wait(ctx, c, reply, v, r)
+		s.DueAt = q.wait(ctx, c, reply, v, r, pass)
 	}
 	if s.State != newsletter.Queued {
 		q.losses.forget(c.Ticket)
@@ -181,23 +190,19 @@ func (q *Queue) retryLater(s *newsletter.Settlement, c newsletter.Claimed, now t
 }
 
 // wait lets whoever is to blame rest, and says when the letter is due again.
-func (q *Queue) wait(ctx context.Context, c newsletter.Claimed, reply newsletter.Reply, v newsletter.Verdict, r *route) time.Time {
+func (q *Queue) wait(ctx context.Context, c newsletter.Claimed, reply newsletter.Reply, v newsletter.Verdict, r *route, pass *leave) time.Time {
 	now := q.opt.Now()
 	switch {
 	case v.Stop:
-		if r.pace.halt(stopAuth) {
-			q.raise(ctx, newsletter.Alert{Kind: stopAuth, At: now, Text: "메일 서버가 로그인을 받지 않아 모든 발송을 멈췄어요(" + r.Addr() + "): " + oneLine(reply)})
-		}
+		q.halt(ctx, r, pass, stopAuth, "메일 서버가 로그인을 받지 않아 모든 발송을 멈췄어요("+r.Addr()+"): "+oneLine(reply))
 	case v.QuotaWords:
-		if r.pace.halt(stopQuota) {
-			q.raise(ctx, newsletter.Alert{Kind: stopQuota, At: now, Text: "메일 서버의 한도에 닿아 기다리는 중이에요. 15분마다 한 통으로 다시 물어봐요(" + r.Addr() + "): " + oneLine(reply)})
-		}
+		q.halt(ctx, r, pass, stopQuota, "메일 서버의 한도에 닿아 기다리는 중이에요. 15분마다 한 통으로 다시 물어봐요("+r.Addr()+"): "+oneLine(reply))
 	case v.Crowded:
-		r.pace.tooMany()
+		r.pace.tooMany(pass)
 	case v.RateWords:
-		r.pace.slower()
+		r.pace.slower(pass)
 	case v.Blame == newsletter.BlameTransport:
-		r.pace.fault()
+		r.pace.fault(pass)
 	case v.Blame == newsletter.BlameDomain:
 		return q.domainWaits(ctx, c, reply)
 	default:
@@ -226,9 +231,49 @@ func (q *Queue) raise(ctx context.Context, a newsletter.Alert) {
 	}
 }
 
+// halt stops the transport and tells it once.
+func (q *Queue) halt(ctx context.Context, r *route, pass *leave, kind, text string) {
+	if r.pace.halt(pass, kind, text) {
+		q.complain("tell a stop", q.tellStop(ctx, r.pace))
+	}
+}
+
+// tellStop raises the alert of a stop that was not told yet. Only then may the alert's absence mean that somebody cleared it.
+func (q *Queue) tellStop(ctx context.Context, p *pace) error {
+	q.telling.Lock()
+	defer q.telling.Unlock()
+	kind, untold := p.stopped()
+	if untold == "" {
+		return nil
+	}
+	now := q.opt.Now()
+	for _, other := range []string{stopAuth, stopQuota} {
+		if other == kind {
+			continue
+		}
+		if err := q.opt.Store.Clear(ctx, 0, other, now); err != nil {
+			return err
+		}
+	}
+	news, err := q.opt.Store.Raise(ctx, newsletter.Alert{Kind: kind, At: now, Text: untold})
+	if err != nil {
+		return err
+	}
+	if news {
+		q.opt.Log.Warn("alert", "kind", kind, "text", untold)
+	}
+	p.tell(kind)
+	return nil
+}
+
 // stopEnded closes the transport's alerts: the probe went through.
-func (q *Queue) stopEnded(ctx context.Context, kind string) {
-	q.opt.Log.Info("transport works again", "after", kind)
+func (q *Queue) stopEnded(ctx context.Context, r *route, after string) {
+	q.telling.Lock()
+	defer q.telling.Unlock()
+	if kind, _ := r.pace.stopped(); kind != "" {
+		return // stopped again meanwhile
+	}
+	q.opt.Log.Info("transport works again", "after", after)
 	for _, kind := range []string{stopAuth, stopQuota} {
 		q.complain("clear alert", q.opt.Store.Clear(ctx, 0, kind, q.opt.Now()))
 	}
@@ -237,13 +282,18 @@ func (q *Queue) stopEnded(ctx context.Context, kind string) {
 // lookAtStop: an alert that somebody cleared (resume does) asks for a probe at once.
 func (q *Queue) lookAtStop(ctx context.Context) error {
 	p := q.routes.current.Load().pace
-	kind := p.stopped()
-	if kind == "" {
+	if err := q.tellStop(ctx, p); err != nil {
+		return err
+	}
+	q.telling.Lock()
+	defer q.telling.Unlock()
+	kind, untold := p.stopped()
+	if kind == "" || untold != "" {
 		return nil
 	}
 	open, err := q.opt.Store.Raised(ctx, 0, kind)
 	if err == nil && !open {
-		p.probe()
+		p.probe(kind)
 	}
 	return err
 }

@@ -22,22 +22,51 @@ type pace struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed at each change while somebody waits
 
-	limit    int // connections, learned
-	open     int
+	limit    int           // connections, learned
+	open     int           // leaves that issue letters hold
+	dialling int           // of these
+	in       int           // of these: the relay let them in
+	strained int           // refusals of a connection in a row while fewer were in than it bore before
+	bore     int           // connections that were in at once since the last refusal
+	hold     time.Time     // nobody dials before; who is in goes on
 	calm     time.Time     // of the last complaint or raise
 	patience time.Duration // without complaint until one more is tried
+	tried    bool          // one more, since the last complaint
 	refused  int           // the number of connections that was too many, 0: none yet
 
 	limiter *rate.Limiter // nil: no limit
 	eased   time.Time     // when the rate was last raised
 
+	era      int       // grows with each fault: leaves of an earlier era are over
+	proven   bool      // the relay let somebody in; before that one goes first
 	rest     time.Time // nobody connects before
 	fails    int       // faults in a row
+	losses   int       // letters in a row whose connection ended before their final dot
 	stop     string    // why a person or a window has to end the rest: auth, quota; "" for the breaker
-	probing  bool      // after a rest one goes first
+	told     bool      // its alert is on disk
+	text     string    // of the alert
+	probing  bool      // one goes first: after a rest, and at the very start
 	trial    bool      // and until its letter is accepted, nobody follows
+	urgent   int       // single letters that wait for leave
 	counting rateMeter
 }
+
+// leave is permission to connect. It ends with the next fault of the transport: whoever held one asks again, so that after
+// a rest one goes first, whoever waited where.
+type leave struct {
+	era    int
+	single bool
+	probe  bool
+	stage  leaveStage
+}
+
+type leaveStage int
+
+const (
+	waiting leaveStage = iota
+	dialling
+	inside
+)
 
 // Reasons of a stop that costs one alert.
 const (
@@ -55,6 +84,8 @@ const (
 	slowestRate  = 0.1
 	meterWindow  = 10 * time.Second
 	throttleRest = 30 // a thirtieth of the breaker's first rest: 2 s
+	lossesMost   = 5
+	strainsMost  = 3
 	longWait     = 10 * time.Second
 	lookAgain    = 100 * time.Millisecond
 )
@@ -111,22 +142,27 @@ func (p *pace) recall(text string) {
 var errResting = errors.New("the transport rests")
 
 // acquire waits for leave to open a connection. Whoever gets it calls release. The connection of single letters is one
-// beyond the limit.
-func (p *pace) acquire(ctx context.Context, single bool) error {
+// beyond the limit, and goes before those of issues.
+func (p *pace) acquire(ctx context.Context, single bool) (*leave, error) {
+	if single {
+		p.hurry(1)
+		defer p.hurry(-1)
+	}
 	for {
 		p.mu.Lock()
 		if p.rest.Sub(p.now()) > longWait {
 			p.mu.Unlock()
-			return errResting
+			return nil, errResting
 		}
 		p.raise()
-		if !p.now().Before(p.rest) && !p.probing && (single || p.open < p.limit) && !(p.trial && p.open > 0) {
+		if p.admits(single) {
+			l := &leave{era: p.era, single: single, probe: p.fails > 0 || p.stop != "" || !p.proven}
+			p.probing = l.probe
 			if !single {
 				p.open++
 			}
-			p.probing = p.fails > 0 || p.stop != ""
 			p.mu.Unlock()
-			return nil
+			return l, nil
 		}
 		changed := p.wakes()
 		p.mu.Unlock()
@@ -137,10 +173,28 @@ func (p *pace) acquire(ctx context.Context, single bool) error {
 		case <-t.C:
 		case <-ctx.Done():
 			t.Stop()
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 		t.Stop()
 	}
+}
+
+func (p *pace) admits(single bool) bool {
+	now := p.now()
+	switch {
+	case now.Before(p.rest), time.Now().Before(p.hold), p.probing, p.trial && p.open > 0:
+		return false
+	case single:
+		return true
+	}
+	return p.open < p.limit && p.urgent == 0
+}
+
+func (p *pace) hurry(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.urgent += n
+	p.wake()
 }
 
 func (p *pace) wakes() <-chan struct{} {
@@ -157,21 +211,56 @@ func (p *pace) wake() {
 	}
 }
 
-func (p *pace) release(single bool) {
+// release gives leave back; its connection is closed.
+func (p *pace) release(l *leave) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !single {
+	p.move(l, waiting)
+	if !l.single {
 		p.open--
 	}
-	p.probing = false
+	if l.probe && l.era == p.era {
+		p.probing = false
+	}
 	p.wake()
 }
 
-// crowded tells a worker that its connection is one too many by now.
-func (p *pace) crowded() bool {
+// move counts what a leave is used for.
+func (p *pace) move(l *leave, to leaveStage) {
+	if !l.single {
+		count := map[leaveStage]*int{waiting: new(int), dialling: &p.dialling, inside: &p.in}
+		*count[l.stage]--
+		*count[to]++
+		p.bore = max(p.bore, p.in)
+	}
+	l.stage = to
+}
+
+// holds tells whether leave still holds: no fault came since, and there are not too many.
+func (p *pace) holds(l *leave) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.open > p.limit
+	return p.stands(l) && (l.single || p.open <= p.limit || l.stage == inside && p.in <= p.limit)
+}
+
+func (p *pace) stands(l *leave) bool { return l.era == p.era && !p.now().Before(p.rest) }
+
+// dial announces a connection; false: the leave is over.
+func (p *pace) dial(l *leave) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.stands(l) || !l.single && p.open > p.limit {
+		return false
+	}
+	p.move(l, dialling)
+	return true
+}
+
+// hungUp: the connection of a leave is closed, and another may follow.
+func (p *pace) hungUp(l *leave) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.move(l, waiting)
 }
 
 // resting tells whether nobody may send now.
@@ -181,32 +270,51 @@ func (p *pace) resting() bool {
 	return p.now().Before(p.rest)
 }
 
-// stopped names the stop that is on, "" for none.
-func (p *pace) stopped() string {
+// stopped names the stop that is on, "" for none, and its alert if that is still to be told.
+func (p *pace) stopped() (kind, untold string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.stop
+	if p.stop == "" || p.told {
+		return p.stop, ""
+	}
+	return p.stop, p.text
 }
 
-// ready: the relay let us in. That ends a fault of the way there, and a refused password. It reports whether a stop ended.
-func (p *pace) ready() (ended bool) {
+// tell: the alert of a stop is on disk.
+func (p *pace) tell(kind string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.probing = false
-	p.trial = p.fails > 0 || p.stop == stopQuota // one letter first
-	if p.stop == stopAuth {
-		p.stop, ended = "", true
+	p.told = p.told || p.stop == kind
+}
+
+// ready: the relay let us in. That ends a fault of the way there, and a refused password. It reports whether a stop ended;
+// ok is false when the leave was over before.
+func (p *pace) ready(l *leave) (ended, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.stands(l) {
+		return false, false
+	}
+	p.move(l, inside)
+	p.strained, p.proven = 0, true
+	if l.probe {
+		l.probe, p.probing = false, false
+		p.trial = p.fails > 0 || p.stop == stopQuota // one letter first
+		if p.stop == stopAuth {
+			p.stop, ended = "", true
+		}
 	}
 	p.wake()
-	return ended
+	return ended, true
 }
 
-// accepted: a letter was taken. It reports whether that ended a stop.
-func (p *pace) accepted() (ended bool) {
+// accepted: a letter was taken. It reports whether that ended a stop; a letter that was on its way when the fault came says nothing.
+func (p *pace) accepted(l *leave) (ended bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	ended = p.stop != ""
-	if ended || p.trial || p.fails > 0 {
+	p.losses = 0
+	if l.era == p.era && (p.stop != "" || p.trial || p.fails > 0) {
+		ended = p.stop != ""
 		p.stop, p.trial, p.fails, p.rest = "", false, 0, time.Time{}
 		p.wake()
 	}
@@ -216,44 +324,70 @@ func (p *pace) accepted() (ended bool) {
 }
 
 // fault counts one fault of the transport; those of connections that were open at the same time count once.
-func (p *pace) fault() {
+func (p *pace) fault(l *leave) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := p.now()
-	if now.Before(p.rest) {
-		return
+	if p.stands(l) {
+		p.breakDown()
 	}
+}
+
+func (p *pace) breakDown() {
 	factor := 1 << min(p.fails, maxFails)
-	p.rest = now.Add(time.Duration(min(factor, longestRest)) * p.first)
 	p.fails++
+	p.cease(p.now().Add(time.Duration(min(factor, longestRest)) * p.first))
+}
+
+// cease ends every leave and lets the transport rest.
+func (p *pace) cease(until time.Time) {
+	p.era++
+	p.rest, p.probing, p.trial, p.losses = until, false, false, 0
 	p.wake()
 }
 
-// halt stops all sending until a probe succeeds. It reports whether this is news.
-func (p *pace) halt(why string) (news bool) {
+// lost: a connection ended in the middle of a letter. One is that letter's matter; many in a row are the transport's.
+func (p *pace) lost(l *leave) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	news = p.stop == ""
-	p.stop, p.trial = why, false
-	p.rest = p.now().Add(stopRest)
-	p.wake()
+	if !p.stands(l) {
+		return
+	}
+	if p.losses++; p.fails > 0 || p.losses >= max(lossesMost, p.limit) {
+		p.breakDown()
+	}
+}
+
+// halt stops all sending until a probe succeeds. It reports whether this is news, which then has to be told.
+func (p *pace) halt(l *leave, why, text string) (news bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stop == why && l.era != p.era {
+		return false // said to several connections at once
+	}
+	if news = p.stop != why; news {
+		p.stop, p.told, p.text = why, false, text
+	}
+	p.cease(p.now().Add(stopRest))
 	return news
 }
 
-// probe ends the rest at once: somebody says that the cause is mended.
-func (p *pace) probe() {
+// probe ends the rest at once: somebody says that the cause of this stop is mended.
+func (p *pace) probe(kind string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.rest, p.stop, p.fails = time.Time{}, "", max(p.fails, 1)
-	p.wake()
+	if p.stop != kind || !p.told {
+		return
+	}
+	p.stop, p.fails = "", max(p.fails, 1)
+	p.cease(time.Time{})
 }
 
 // slower halves the rate, and the connections with it. Without a rate set, half of what went out lately is the new one.
-func (p *pace) slower() {
+func (p *pace) slower(l *leave) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
-	if now.Before(p.rest) {
+	if !p.stands(l) {
 		return // said to several connections at once
 	}
 	was := p.counting.perSecond(now)
@@ -263,27 +397,38 @@ func (p *pace) slower() {
 	p.setRate(max(was/2, slowestRate))
 	p.lower(max(1, p.limit/2))
 	p.eased = now
-	p.rest = now.Add(p.first / throttleRest)
-	p.wake()
+	p.cease(now.Add(p.first / throttleRest))
 }
 
-// tooMany: the relay refused a connection because of those that are open (this one included).
-func (p *pace) tooMany() {
+// tooMany: the relay refused a connection because of those that are open. As many as it let in is what it bears; those
+// that are on their way will hear their own answer. Where it bore more a moment ago, it may not have noticed
+// yet that one of ours is closed: that is believed only when it comes again.
+func (p *pace) tooMany(l *leave) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.open > p.limit {
-		return // the others of the same burst say the same
-	}
-	p.refused = p.open
-	p.lower(max(1, p.open-1))
+	p.move(l, waiting)
+	p.hold = time.Now().Add(p.first / throttleRest / 2) // the network's time, not the letters'
 	p.wake()
+	bears := p.in + p.dialling
+	if l.single {
+		bears-- // it is one of ours, too, and matters more
+	}
+	if bears >= p.limit {
+		return
+	}
+	if p.strained++; bears < p.bore && p.strained < strainsMost {
+		return
+	}
+	p.strained, p.bore, p.refused = 0, p.in, max(1, bears)+1
+	p.lower(max(1, bears))
 }
 
 func (p *pace) lower(to int) {
 	now := p.now()
-	if now.Sub(p.calm) < p.patience+raiseAfter && p.limit < p.max {
+	if p.tried && now.Sub(p.calm) < p.patience+raiseAfter {
 		p.patience = min(2*p.patience, longestCalm) // the last try was too early
 	}
+	p.tried = false
 	p.limit, p.calm = min(p.limit, to), now
 }
 
@@ -299,7 +444,7 @@ func (p *pace) raise() {
 	}
 	if now.Sub(p.calm) >= wait {
 		p.limit++
-		p.calm = now
+		p.calm, p.tried = now, true
 	}
 }
 

@@ -62,6 +62,8 @@ type Queue struct {
 	rests  domainRests
 	losses losses
 
+	telling sync.Mutex // alerts of the transport are raised, cleared and looked at one after the other
+
 	mu       sync.Mutex
 	editions map[editionKey]newsletter.Edition
 	held     map[newsletter.Ticket]struct{} // claimed here and not settled: what the store says beyond is forgotten

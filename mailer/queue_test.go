@@ -1,9 +1,12 @@
 package mailer_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -150,7 +153,7 @@ func TestRelayTurnsAgainstEverybody(t *testing.T) {
 	}
 }
 
-// A refused password stops everything with one alert and one probe in a quarter of an hour; resume asks at once.
+// A refused password stops everything with one alert and one probe in a quarter of an hour; resume asks at once, and once.
 func TestRefusedPassword(t *testing.T) {
 	eachBed(t, bedOptions{
 		server: smtptest.Config{User: "letter", Password: "right"},
@@ -159,18 +162,30 @@ func TestRefusedPassword(t *testing.T) {
 		b.readers(20)
 		b.start()
 		i := b.send(newsletter.ResendOnce)
-		b.until(i, "the alert", func(p newsletter.Progress) bool { return b.alerts(i, "auth") == 1 && p.Counts[newsletter.Leased] == 0 })
-		tried := b.smtp.Connections()
+		stopped := func(p newsletter.Progress) bool { return b.alerts(i, "auth") == 1 && p.Counts[newsletter.Queued] == 20 }
+		probes := func(want int, after string) {
+			t.Helper()
+			b.until(i, "a stop after "+after, func(p newsletter.Progress) bool { return b.smtp.Connections() >= want && stopped(p) })
+			if n := b.smtp.Connections(); n != want {
+				t.Errorf("%d probes after %s, want %d", n, after, want)
+			}
+		}
+		probes(1, "the start")
 		b.pass(14 * time.Minute)
-		b.until(i, "nothing", func(p newsletter.Progress) bool { return p.Counts[newsletter.Queued] == 20 })
-		if b.smtp.Connections() != tried {
-			t.Errorf("%d connections before a quarter of an hour was over", b.smtp.Connections()-tried)
+		b.rounds(i, 20)
+		probes(1, "fourteen minutes")
+		for n := range 3 {
+			b.pass(16 * time.Minute)
+			probes(2+n, "a quarter of an hour")
+			b.rounds(i, 5)
 		}
-		b.pass(2 * time.Minute)
-		if err := b.smtp.Wait(t.Context(), func() bool { return b.smtp.Connections() == tried+1 }); err != nil {
-			t.Fatal(err)
+		for n := range 3 {
+			if _, err := b.ResumeIssue(t.Context(), "editor", i.Number); err != nil {
+				t.Fatal(err)
+			}
+			probes(5+n, "resume")
+			b.rounds(i, 5)
 		}
-		b.until(i, "the letters", func(p newsletter.Progress) bool { return p.Counts[newsletter.Queued] == 20 && b.alerts(i, "auth") == 1 })
 		right := b.transport()
 		right.Password = "right"
 		b.use(right)
@@ -184,33 +199,182 @@ func TestRefusedPassword(t *testing.T) {
 	})
 }
 
-// F16: a relay that bears two connections gets two, and nobody fails for it.
+// F16: a relay that bears a few connections gets as many, and nobody fails for it.
 func TestConnectionsSettle(t *testing.T) {
+	for _, bears := range []int{1, 2, 5} {
+		t.Run(fmt.Sprint(bears), func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t, dbtest.SQLite(t), bedOptions{
+				server: smtptest.Config{MaxConns: bears, Rules: []smtptest.Rule{{At: smtptest.Dot, Do: smtptest.Action{Delay: time.Millisecond}}}},
+				mend:   func(o *mailer.Options, _ *mailer.Transport) { o.Connections, o.Breaker = 8, 600*time.Millisecond },
+			})
+			b.readers(1200) // each connection ends after a hundred
+			b.start()
+			i := b.send(newsletter.Hold)
+			b.done(i)
+			if p := b.progress(i); p.Counts[newsletter.Sent] != 1200 {
+				t.Errorf("counts %v", p.Counts)
+			}
+			if n := b.smtp.Connections(); n > 12+8+8 {
+				t.Errorf("%d connections were tried", n)
+			}
+			for _, d := range b.letters(i) {
+				if d.Attempts != 1 {
+					t.Errorf("%s took %d attempts", d.Email, d.Attempts)
+				}
+			}
+			b.account(i)
+			b.stop()
+			learned, err := b.opt.Store.Learned(t.Context(), "@"+b.smtp.Addr())
+			if want := fmt.Sprintf(`{"connections":%d,"refused":%d}`, bears, bears+1); err != nil || learned != want {
+				t.Errorf("learned %s, %v; want %s", learned, err, want)
+			}
+			before := b.smtp.Connections()
+			b.start() // what was learned survives
+			second := b.send(newsletter.Hold)
+			b.done(second)
+			if n := b.smtp.Connections() - before; n > 12+4 {
+				t.Errorf("%d connections after a restart", n)
+			}
+		})
+	}
+}
+
+// A letter whose connection ends each time, at whichever step before the final dot, holds up nobody, does not come back for
+// ever, and fails with a reason.
+func TestLetterThatEndsConnections(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		rule smtptest.Rule
+	}{
+		{"in its body", smtptest.Rule{}},
+		{"at RCPT", smtptest.Rule{At: smtptest.Rcpt, Do: smtptest.Action{Drop: smtptest.DropBefore}}},
+		{"at DATA", smtptest.Rule{At: smtptest.Data, Do: smtptest.Action{Drop: smtptest.DropBefore}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.rule.To = "reader3@d3.example"
+			o := bedOptions{server: smtptest.Config{Rules: []smtptest.Rule{tt.rule}}}
+			if tt.rule.At == "" { // the server's end would be noticed behind the dot only
+				o.mend = func(_ *mailer.Options, r *mailer.Transport) { r.Dialer = fragile("To: <reader3@") }
+			}
+			b := newBed(t, dbtest.SQLite(t), o)
+			b.readers(30)
+			b.start()
+			i := b.send(newsletter.Hold)
+			cursed := func() newsletter.Delivery { return b.letters(i)[3] }
+			b.until(i, "the others", func(p newsletter.Progress) bool { return p.Counts[newsletter.Sent] == 29 })
+			b.until(i, "a charged attempt", func(newsletter.Progress) bool {
+				d := cursed()
+				if d.State == newsletter.Queued && d.Attempts == 0 {
+					b.pass(6 * time.Second)
+				}
+				return d.State == newsletter.Queued && d.Attempts == 1
+			})
+			tried := b.smtp.Attempts("reader3@d3.example")
+			if tried < 2 || tried > 5 {
+				t.Errorf("charged after %d tries", tried)
+			}
+			b.pass(time.Minute)
+			b.rounds(i, 10)
+			if n := b.smtp.Attempts("reader3@d3.example"); n != tried {
+				t.Errorf("came back within a minute")
+			}
+			b.until(i, "the end", func(p newsletter.Progress) bool {
+				if d := cursed(); d.State == newsletter.Queued {
+					b.pass(max(0, d.DueAt.Sub(b.now())))
+				}
+				return p.State == newsletter.IssueDone
+			})
+			d := cursed()
+			if d.State != newsletter.Failed || d.Reason != newsletter.ReasonLost || d.Attempts < newsletter.RetryAtLeast || len(b.suppressed()) > 0 {
+				t.Errorf("%+v, suppressed %v", d, b.suppressed())
+			}
+			b.account(i)
+		})
+	}
+}
+
+// fragile dials connections that break a little behind a word.
+func fragile(word string) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, addr)
+		return fragileConn{c, word}, err
+	}
+}
+
+type fragileConn struct {
+	net.Conn
+	word string
+}
+
+func (c fragileConn) Write(p []byte) (int, error) {
+	at := bytes.Index(p, []byte(c.word))
+	if at < 0 {
+		return c.Conn.Write(p)
+	}
+	n, err := c.Conn.Write(p[:at+len(c.word)])
+	return n, errors.Join(err, c.Conn.Close(), io.ErrClosedPipe)
+}
+
+// A relay that drops every letter is in trouble itself: it is left alone more and more, whether the letters are owed or in doubt.
+func TestRelayDropsEveryLetter(t *testing.T) {
+	for _, at := range []smtptest.Stage{smtptest.Data, smtptest.Dot} {
+		t.Run(string(at), func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t, dbtest.SQLite(t), bedOptions{server: smtptest.Config{Rules: []smtptest.Rule{{At: at, Do: smtptest.Action{Drop: smtptest.DropBefore}}}}})
+			b.readers(200)
+			b.start()
+			i := b.send(newsletter.ResendOnce)
+			for range 60 { // ten minutes
+				b.pass(10 * time.Second)
+				b.rounds(i, 2)
+			}
+			if n := b.smtp.Connections(); n > 8+6 {
+				t.Errorf("%d connections in ten minutes", n)
+			}
+			if n := b.progress(i).Counts[newsletter.Uncertain]; at == smtptest.Dot && (n == 0 || n > 8+6) || at == smtptest.Data && n > 0 {
+				t.Errorf("%d letters are uncertain", n)
+			}
+			b.smtp.SetRules()
+			b.until(i, "the end", func(p newsletter.Progress) bool {
+				b.pass(time.Minute)
+				return p.State == newsletter.IssueDone
+			})
+			if p := b.progress(i); p.Counts[newsletter.Sent] != 200 {
+				t.Errorf("counts %v", p.Counts)
+			}
+			b.account(i)
+		})
+	}
+}
+
+// Bytes of letters are used again: each reader still gets their own letter, whatever became of those before.
+func TestUsedBytesMixNoLetters(t *testing.T) {
 	t.Parallel()
-	b := newBed(t, dbtest.SQLite(t), bedOptions{server: smtptest.Config{MaxConns: 2}, mend: func(o *mailer.Options, _ *mailer.Transport) { o.Connections = 8 }})
-	b.readers(200)
+	b := newBed(t, dbtest.SQLite(t), bedOptions{server: smtptest.Config{Rules: []smtptest.Rule{
+		{At: smtptest.Rcpt, Domain: "d1.example", LastAttempt: 1, Do: smtptest.Action{Code: 450, Text: "4.2.0 later"}},
+		{At: smtptest.Answer, Domain: "d2.example", LastAttempt: 1, Do: smtptest.Action{Drop: smtptest.DropBefore}},
+	}}})
+	b.readers(600)
 	b.start()
-	i := b.send(newsletter.Hold)
-	b.done(i)
-	if p := b.progress(i); p.Counts[newsletter.Sent] != 200 {
-		t.Errorf("counts %v", p.Counts)
-	}
-	if n := b.smtp.Connections(); n > 20 {
-		t.Errorf("%d connections were tried", n)
-	}
-	for _, d := range b.letters(i) {
-		if d.Attempts != 1 {
-			t.Errorf("%s took %d attempts", d.Email, d.Attempts)
+	i := b.send(newsletter.ResendOnce)
+	b.until(i, "the end", func(p newsletter.Progress) bool {
+		b.pass(10 * time.Second)
+		return p.State == newsletter.IssueDone
+	})
+	first := map[string]string{}
+	for _, m := range b.smtp.Accepted() {
+		if to := m.Header().Get("To"); to != "<"+m.Rcpt()+">" {
+			t.Errorf("%s got the letter to %s", m.Rcpt(), to)
 		}
+		if old, twice := first[m.Rcpt()]; twice && old != string(m.Data) {
+			t.Errorf("the second copy to %s has other bytes", m.Rcpt())
+		}
+		first[m.Rcpt()] = string(m.Data)
 	}
-	b.account(i)
-	b.stop()
-	before := b.smtp.Connections()
-	b.start() // what was learned survives
-	second := b.send(newsletter.Hold)
-	b.done(second)
-	if n := b.smtp.Connections() - before; n > 4 {
-		t.Errorf("%d connections after a restart", n)
+	if len(first) != 600 {
+		t.Errorf("%d readers got a letter", len(first))
 	}
 }
 

@@ -48,7 +48,7 @@ func (r *routes) refresh(ctx context.Context) error {
 				return fmt.Errorf("is %s raised: %w", kind, err)
 			}
 			if open { // stopped before the restart: begin with a probe, whose success clears the alert
-				p.stop = kind
+				p.stop, p.told = kind, true
 			}
 		}
 		r.paces[t.name()] = p

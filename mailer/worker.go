@@ -28,7 +28,8 @@ type worker struct {
 	single     bool
 	answers    chan answer
 
-	route   *route // whose leave to connect it holds; nil: none
+	route   *route
+	pass    *leave // to connect to route; nil: none
 	conn    *Conn
 	pending *newsletter.Settlement
 }
@@ -43,7 +44,9 @@ func (q *Queue) work(stop, hard context.Context, from <-chan composed, single bo
 			return
 		}
 		began := time.Now()
-		w.letter(c)
+		if w.letter(c) {
+			c.letter.Release()
+		}
 		if !single {
 			q.fair.done(c.Email, time.Since(began))
 		}
@@ -51,8 +54,8 @@ func (q *Queue) work(stop, hard context.Context, from <-chan composed, single bo
 	}
 }
 
-// next is the next letter. A result waits for it only if it is there already. Nobody takes a letter before they have leave to
-// connect: it would wait in their hands while others could send it.
+// next is the next letter. A result waits for it only if it is there already. Nobody takes a letter of an issue before they have
+// leave to connect: it would wait in their hands while others could send it. Single letters have one worker only.
 func (w *worker) next() (c composed, ok bool) {
 	for {
 		if w.pending != nil {
@@ -63,7 +66,7 @@ func (w *worker) next() (c composed, ok bool) {
 				w.flush()
 			}
 		}
-		if !w.mayConnect() {
+		if !w.mayConnect() && !w.single {
 			select {
 			case <-w.stop.Done(): // what is left goes back, or by those who have a connection
 				c, ok = <-w.from
@@ -72,7 +75,11 @@ func (w *worker) next() (c composed, ok bool) {
 				continue
 			}
 		}
-		idle := time.NewTimer(idleConnection)
+		patience := idleConnection
+		if w.conn == nil && w.pass != nil && w.pass.probe {
+			patience = lookAgain // others may have a letter to try it with
+		}
+		idle := time.NewTimer(patience)
 		select {
 		case c, ok = <-w.from:
 			idle.Stop()
@@ -83,18 +90,18 @@ func (w *worker) next() (c composed, ok bool) {
 	}
 }
 
-// mayConnect sees to the leave to connect, and gives it back when too many have one.
+// mayConnect sees to the leave to connect, and gives it back when it is over.
 func (w *worker) mayConnect() bool {
 	now := w.q.routes.current.Load()
-	if w.route != nil && (w.route != now || !w.single && now.pace.crowded() || now.pace.resting()) {
+	if w.pass != nil && (w.route != now || !now.pace.holds(w.pass)) {
 		w.leave()
 	}
-	if w.route != nil {
-		return true
+	if w.pass != nil || w.single {
+		return w.pass != nil
 	}
-	switch err := now.pace.acquire(w.stop, w.single); {
+	switch pass, err := now.pace.acquire(w.stop, false); {
 	case err == nil:
-		w.route = now
+		w.route, w.pass = now, pass
 		return true
 	case errors.Is(err, errResting):
 		t := time.NewTimer(lookAgain)
@@ -107,8 +114,9 @@ func (w *worker) mayConnect() bool {
 	return false
 }
 
-// letter takes one from leased to its result. A bug on the way costs this letter's attempt and the connection.
-func (w *worker) letter(c composed) {
+// letter takes one from leased to its result. A bug on the way costs this letter's attempt and the connection, and leaves its
+// bytes to the collector: whole tells that nobody reads them any more.
+func (w *worker) letter(c composed) (whole bool) {
 	gated := false
 	defer func() {
 		p := recover()
@@ -124,10 +132,10 @@ func (w *worker) letter(c composed) {
 	}()
 	if c.err != nil {
 		w.q.unfit(w.lasting(), c)
-		return
+		return false
 	}
 	if !w.mayGo() || !w.ready(c) {
-		return
+		return true
 	}
 	if !w.conn.Pipelining() {
 		w.flush() // the gate comes two round trips later
@@ -146,11 +154,15 @@ func (w *worker) letter(c composed) {
 		// A relay may close a connection between two letters. Nothing of this one was said: it goes by another connection as if
 		// nothing had been, under the gate it may have passed already.
 		if !w.ready(c) {
-			return
+			return true
 		}
 		res = w.conn.Send(w.hard, c.letter, gate)
 	}
 	w.result(c, res)
+	if w.conn != nil && !w.conn.Usable() {
+		w.hangUp()
+	}
+	return true
 }
 
 func (w *worker) lasting() context.Context { return context.WithoutCancel(w.hard) }
@@ -186,30 +198,45 @@ func (w *worker) mayGo() bool {
 
 // ready sees to a connection of the transport in use; false means that the letter went back.
 func (w *worker) ready(c composed) bool {
-	if now := w.q.routes.current.Load(); w.route != now || now.pace.resting() {
+	now := w.q.routes.current.Load()
+	if w.pass != nil && (w.route != now || !now.pace.holds(w.pass)) {
 		w.leave()
-		if now.pace.resting() || now.pace.acquire(w.stop, w.single) != nil {
-			w.back(c)
-			return false
+	}
+	if w.pass == nil && w.single {
+		if pass, err := now.pace.acquire(w.stop, true); err == nil {
+			w.route, w.pass = now, pass
 		}
-		w.route = now
+	}
+	if w.pass == nil {
+		w.back(c)
+		return false
 	}
 	if w.conn != nil && w.conn.Usable() && w.conn.Letters() < lettersAConnection {
 		return true
 	}
 	w.hangUp()
 	w.flush()
+	if !w.route.pace.dial(w.pass) {
+		w.back(c)
+		w.leave()
+		return false
+	}
 	conn, err := Dial(w.hard, w.route.Transport)
 	if err != nil {
-		w.q.dialFailed(w.lasting(), c, w.route, err)
+		w.q.dialFailed(w.lasting(), c, w.route, w.pass, err)
 		w.leave()
 		return false
 	}
 	w.conn = conn
-	if w.route.pace.ready() {
-		w.q.stopEnded(w.lasting(), stopAuth)
+	ended, ok := w.route.pace.ready(w.pass)
+	if ended {
+		w.q.stopEnded(w.lasting(), w.route, stopAuth)
 	}
-	return true
+	if !ok { // a fault came while we dialled
+		w.back(c)
+		w.leave()
+	}
+	return ok
 }
 
 // back gives a letter back that could not be tried.
@@ -223,14 +250,15 @@ func (w *worker) hangUp() {
 	if w.conn != nil {
 		w.conn.Quit()
 		w.conn = nil
+		w.route.pace.hungUp(w.pass)
 	}
 }
 
 func (w *worker) leave() {
 	w.hangUp()
-	if w.route != nil {
-		w.route.pace.release(w.single)
-		w.route = nil
+	if w.pass != nil {
+		w.route.pace.release(w.pass)
+		w.pass = nil
 	}
 }
 
@@ -268,10 +296,10 @@ func (w *worker) flush() {
 func (w *worker) result(c composed, res Result) {
 	if res.Outcome != newsletter.Accepted {
 		w.flush()
-		w.q.judge(w.lasting(), c.Claimed, res, w.route)
+		w.q.judge(w.lasting(), c.Claimed, res, w.route, w.pass)
 		return
 	}
-	w.q.accepted(w.lasting(), c.Claimed, w.route)
+	w.q.accepted(w.lasting(), c.Claimed, w.route, w.pass)
 	s := &newsletter.Settlement{
 		Ticket: c.Ticket, State: newsletter.Sent, Charge: true, Reply: res.Reply, RelayID: newsletter.RelayID(res.Reply.Text),
 		Relay: w.route.Addr(), Outcome: "sent", At: w.q.opt.Now(),

@@ -34,6 +34,7 @@ const (
 	ReasonCancelled    = "cancelled"
 	ReasonRefused      = "refused"
 	ReasonCompose      = "compose"
+	ReasonLost         = "lost"    // each connection that carried it ended before its final dot
 	ReasonLimit        = "limit"   // of single letters: the address had its share
 	ReasonUnknown      = "unknown" // of single letters: no reader has that address
 	ReasonOpened       = "opened"  // uncertain letters that turned out to have arrived
