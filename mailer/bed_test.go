@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -179,7 +180,7 @@ func (b *bed) progress(i newsletter.Issue) newsletter.Progress {
 // until waits for the issue to look as wanted; the queue moves by itself, so there is nothing to wait on but the store.
 func (b *bed) until(i newsletter.Issue, what string, want func(newsletter.Progress) bool) newsletter.Progress {
 	b.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute) // a limit for what hangs, not a measure: the machine may be busy
 	for {
 		p := b.progress(i)
 		if want(p) {
@@ -210,7 +211,9 @@ func (b *bed) account(i newsletter.Issue) {
 	b.t.Helper()
 	took := map[string]int{}
 	for _, m := range b.smtp.Accepted() {
-		took[m.Rcpt()]++
+		if strings.HasPrefix(m.MessageID, fmt.Sprintf("<%d.", i.ID)) {
+			took[m.Rcpt()]++
+		}
 	}
 	b.compare(i, took)
 }
