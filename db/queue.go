@@ -23,6 +23,9 @@ WITH due AS MATERIALIZED (
 	SELECT d.id FROM deliveries d
 	WHERE d.state = 'queued' AND d.issue_id = ? AND d.due_at <= ?
 	ORDER BY d.due_at, d.id LIMIT ? {{skip_locked}})
+` + leaseDue
+
+const leaseDue = `
 UPDATE deliveries
 SET state = 'leased', lease = lease + 1, node = ?, edition = CASE WHEN first_at IS NOT NULL AND edition > 0 THEN edition ELSE (
 	SELECT MAX(e.number) FROM editions e WHERE e.issue_id = deliveries.issue_id AND e.variant = deliveries.variant) END
@@ -115,6 +118,86 @@ func scanClaimed(r scanner) (newsletter.Claimed, error) {
 		&c.Name, asTime(&c.ConsentAt), asTime(&c.PreparedAt), asTime(&c.ExpiresAt), asFlag(&c.NoTracking))
 	c.FirstDue = c.PreparedAt
 	return c, err
+}
+
+const lettersBeyond = `
+SELECT d.id, d.due_at, d.email FROM deliveries d
+WHERE d.state = 'queued' AND d.issue_id = ? AND d.due_at <= ? AND (d.due_at, d.id) > (?, ?)
+ORDER BY d.due_at, d.id LIMIT ?`
+
+const claimThese = `
+WITH due AS MATERIALIZED (SELECT d.id FROM deliveries d WHERE d.state = 'queued' AND d.id IN ({{rows}}) {{skip_locked}})` + leaseDue
+
+// ClaimBeyond leases letters further down the row, issue by issue.
+func (s Store) ClaimBeyond(ctx context.Context, node int64, limit, look int, from newsletter.Place, pass []string, now time.Time) ([]newsletter.Claimed, newsletter.Place, error) {
+	sending, err := s.sendingIssues(ctx)
+	if err != nil {
+		return nil, from, err
+	}
+	var ids []any
+	place := from
+	err = s.DB.View(ctx, func(tx *Tx) (err error) {
+		ids, place, err = tx.lookBeyond(ctx, sending, limit, look, from, pass, now)
+		return err
+	})
+	if err != nil || len(ids) == 0 {
+		return nil, place, err
+	}
+	query, size := rows(claimThese, "?", len(ids))
+	for len(ids) < size {
+		ids = append(ids, 0)
+	}
+	var out []newsletter.Claimed
+	err = s.Quick(ctx, func(tx *Tx) error {
+		out = nil
+		claimed, err := list(ctx, tx, scanID, query, append(ids, node)...)
+		if err != nil || len(claimed) == 0 {
+			return err
+		}
+		out, err = list(ctx, tx, scanClaimed, claimedDeliveries+marks(len(claimed))+`) ORDER BY d.due_at, d.id`, anyOf(claimed)...)
+		return err
+	})
+	if err != nil {
+		return nil, from, fmt.Errorf("claim letters of other domains: %w", err)
+	}
+	return out, place, nil
+}
+
+func (t *Tx) lookBeyond(ctx context.Context, sending []int64, limit, look int, from newsletter.Place, pass []string, now time.Time) (ids []any, place newsletter.Place, err error) {
+	passed := make(map[string]bool, len(pass))
+	for _, domain := range pass {
+		passed[domain] = true
+	}
+	for _, issue := range sending {
+		id := newsletter.IssueID(issue)
+		if id < from.Issue {
+			continue
+		}
+		place = newsletter.Place{Issue: id}
+		if id == from.Issue {
+			place = from
+		}
+		all, err := list(ctx, t, func(r scanner) (d newsletter.Delivery, err error) {
+			return d, r.Scan(&d.ID, asTime(&d.DueAt), &d.Email)
+		},
+			lettersBeyond, issue, ms(now), ms(place.Due), place.Letter, look)
+		if err != nil {
+			return nil, from, err
+		}
+		for _, d := range all {
+			place.Due, place.Letter = d.DueAt, d.ID
+			if passed[d.Email[strings.LastIndexByte(d.Email, '@')+1:]] {
+				continue
+			}
+			if ids = append(ids, d.ID); len(ids) == limit {
+				return ids, place, nil
+			}
+		}
+		if look -= len(all); look <= 0 {
+			return ids, place, nil
+		}
+	}
+	return ids, newsletter.Place{}, nil
 }
 
 const noticeDue = `SELECT id FROM notices WHERE state = 'queued' AND due_at <= ? ORDER BY due_at, id LIMIT 1`

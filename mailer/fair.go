@@ -11,10 +11,11 @@ import (
 
 // fair holds claimed letters by the domain they go to and gives them out in turn, so that one provider that is slow, or that
 // most readers use, does not keep the others waiting. A domain holds at most half of the connections while others have
-// work; one that takes ten times as long as the others' median, an eighth. It counts letters from the moment they are
-// given out to be composed until their result is known.
+// work; an eighth when it takes ten times as long as the others' median, and until its first letter tells how long it takes. What
+// others cannot use a domain of an ordinary pace may have, and any domain when nobody else has letters at all, here or
+// in the store (feed.go looks). It counts letters from the moment they are given out to be composed until their result is known.
 type fair struct {
-	room  int // letters held back at most for one domain while others have work
+	room  int // letters of one domain from which on no more of them are claimed
 	slots int // connections
 	now   func() time.Time
 
@@ -22,7 +23,7 @@ type fair struct {
 	changed sync.Cond
 	lanes   map[string]*lane
 	ring    []*lane // those with letters, in the order of their turns
-	waiting int
+	others  bool    // the store may hold letters of domains that are not here
 	closed  bool
 	median  medianCache
 }
@@ -32,6 +33,7 @@ type lane struct {
 	domain  string
 	letters []newsletter.Claimed
 	busy    int
+	moved   time.Time     // when the last letter came back, or the only one went out
 	took    time.Duration // moving average from gate to result
 	seen    time.Time
 }
@@ -44,6 +46,8 @@ type medianCache struct {
 const (
 	slowFactor    = 10                    // times the others' median
 	slowShare     = 8                     // a slow domain gets an eighth
+	hangsAfter    = 5 * time.Second       // without a result
+	crowdedMost   = 8                     // domains of which many letters wait; beyond, nothing is claimed
 	averageOver   = 8                     // letters that the moving average remembers
 	slowAtLeast   = 20 * time.Millisecond // below this nobody is slow, only uneven
 	medianLasts   = time.Second
@@ -51,32 +55,36 @@ const (
 )
 
 func newFair(slots, room int, now func() time.Time) *fair {
-	f := &fair{room: room, slots: slots, now: now, lanes: map[string]*lane{}}
+	f := &fair{room: room, slots: slots, now: now, lanes: map[string]*lane{}, others: true}
 	f.changed.L = &f.mu
 	return f
 }
 
 func domainOf(email string) string { return email[strings.LastIndexByte(email, '@')+1:] }
 
-// put takes letters in and returns those for which there is no room: their domain has more than its share waiting.
-func (f *fair) put(letters []newsletter.Claimed) (surplus []newsletter.Claimed) {
+// put takes letters in.
+func (f *fair) put(letters []newsletter.Claimed) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.forget()
 	for _, c := range letters {
 		l := f.lane(domainOf(c.Email))
-		if len(l.letters) >= f.room && len(f.ring) > 1 {
-			surplus = append(surplus, c)
-			continue
-		}
 		if len(l.letters) == 0 {
 			f.ring = append(f.ring, l)
 		}
 		l.letters = append(l.letters, c)
-		f.waiting++
 	}
 	f.changed.Broadcast()
-	return surplus
+}
+
+// mayBeMore tells whether the store may hold letters of domains that are not here.
+func (f *fair) mayBeMore(others bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.others != others {
+		f.others = others
+		f.changed.Broadcast()
+	}
 }
 
 func (f *fair) lane(domain string) *lane {
@@ -116,34 +124,51 @@ func (f *fair) take() (newsletter.Claimed, bool) {
 	}
 }
 
-// next is the next letter in turn. Where every domain with letters has its share already, the first goes on if
-// nobody else could use the connection.
+// next is the next letter in turn: of a domain below its share; else of one whose pace harms nobody; else, with nobody else
+// in sight, of any.
 func (f *fair) next() (newsletter.Claimed, bool) {
-	alone := len(f.ring) == 1
 	for n, l := range f.ring {
-		if !alone && l.busy >= f.share(l) {
-			continue
+		if l.busy < f.share(l) {
+			return f.give(n), true
 		}
-		c := l.letters[0]
-		l.letters = l.letters[1:]
-		l.busy++
-		f.waiting--
-		f.ring = slices.Delete(f.ring, n, n+1)
-		if len(l.letters) > 0 {
-			f.ring = append(f.ring, l)
-		} else {
-			l.letters = nil
+	}
+	for n, l := range f.ring {
+		if l.took > 0 && !f.slow(l) || !f.others && (len(f.ring) == 1 || l.busy < max(1, f.slots/2)) {
+			return f.give(n), true
 		}
-		return c, true
 	}
 	return newsletter.Claimed{}, false
 }
 
+// give takes the nth lane's next letter.
+func (f *fair) give(n int) newsletter.Claimed {
+	l := f.ring[n]
+	c := l.letters[0]
+	l.letters = l.letters[1:]
+	if l.busy++; l.busy == 1 {
+		l.moved = f.now()
+	}
+	f.ring = slices.Delete(f.ring, n, n+1)
+	if len(l.letters) > 0 {
+		f.ring = append(f.ring, l)
+	} else {
+		l.letters = nil
+	}
+	return c
+}
+
 func (f *fair) share(l *lane) int {
-	if l.took >= slowAtLeast && l.took >= slowFactor*f.usual() {
+	if l.took == 0 || f.slow(l) {
 		return max(1, f.slots/slowShare)
 	}
 	return max(1, f.slots/2)
+}
+
+func (f *fair) slow(l *lane) bool {
+	if l.busy > 0 && f.now().Sub(l.moved) > hangsAfter {
+		return true
+	}
+	return l.took >= slowAtLeast && l.took >= slowFactor*f.usual()
 }
 
 // usual is the median of what domains take, looked up once a second; of two it is the faster one.
@@ -169,6 +194,7 @@ func (f *fair) done(email string, took time.Duration) {
 	defer f.mu.Unlock()
 	l := f.lane(domainOf(email))
 	l.busy--
+	l.moved = f.now()
 	switch {
 	case took <= 0:
 	case l.took == 0:
@@ -179,11 +205,22 @@ func (f *fair) done(email string, took time.Duration) {
 	f.changed.Broadcast()
 }
 
-// hungry tells how many letters there is room for.
-func (f *fair) hungry(full int) int {
+// want tells how many letters there is room for, and which domains have enough waiting.
+func (f *fair) want(full int) (n int, crowded []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return full - f.waiting
+	n = full
+	for _, l := range f.ring {
+		if len(l.letters) >= f.room {
+			crowded = append(crowded, l.domain)
+		} else {
+			n -= len(l.letters)
+		}
+	}
+	if len(crowded) > crowdedMost {
+		n = 0
+	}
+	return n, crowded
 }
 
 // empty gives back what nobody took.
@@ -194,7 +231,7 @@ func (f *fair) empty() (left []newsletter.Claimed) {
 		left = append(left, l.letters...)
 		l.letters = nil
 	}
-	f.ring, f.waiting = nil, 0
+	f.ring = nil
 	return left
 }
 

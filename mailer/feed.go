@@ -21,14 +21,12 @@ type composed struct {
 // back at a stop. They weigh some hundred bytes each; composed ones weigh fifty thousand and are few.
 func claimRoom(connections int) int { return max(256, 16*connections) }
 
-// parked is how long a letter waits whose domain has too many waiting before it.
-const parked = 30 * time.Second
-
 // feed claims letters of issues when half of those claimed before are gone.
 func (q *Queue) feed(ctx context.Context) {
 	full := claimRoom(q.opt.Connections)
+	look := newLookout(q)
 	for ctx.Err() == nil {
-		room := q.fair.hungry(full)
+		room, crowded := q.fair.want(full)
 		resting := q.routes.current.Load().pace.resting()
 		if resting {
 			q.giveBack(ctx)
@@ -37,16 +35,19 @@ func (q *Queue) feed(ctx context.Context) {
 			q.rest(ctx, min(q.opt.Poll, 5*time.Millisecond))
 			continue
 		}
-		letters, err := q.opt.Store.ClaimDeliveries(ctx, q.node, room, q.opt.Now())
+		letters, more, err := look.claim(ctx, room, crowded)
 		if err != nil {
 			q.claimFailed(ctx, err)
 			continue
 		}
 		q.hold(letters)
-		if surplus := q.fair.put(letters); len(surplus) > 0 {
-			q.release(context.WithoutCancel(ctx), surplus, q.opt.Now().Add(parked))
-		}
-		if len(letters) == 0 {
+		q.fair.put(letters)
+		q.fair.mayBeMore(more)
+		switch {
+		case len(letters) > 0:
+		case len(crowded) > 0:
+			q.rest(ctx, min(q.opt.Poll, 5*time.Millisecond))
+		default:
 			q.rest(ctx, q.opt.Poll)
 		}
 	}

@@ -39,6 +39,13 @@ type Claimed struct {
 	Notice Notice
 }
 
+// Place is where a letter stands among those that are due.
+type Place struct {
+	Issue  IssueID
+	Due    time.Time
+	Letter DeliveryID
+}
+
 // GateError says that a letter may not leave, and what became of its row in the same transaction.
 type GateError struct {
 	State  DeliveryState // skipped, cancelled, or queued when the issue is paused
@@ -90,6 +97,9 @@ type QueueStore interface {
 	// given to two callers. Each names the newest edition of its variant, or the one it was handed with before.
 	ClaimDeliveries(ctx context.Context, node int64, limit int, now time.Time) ([]Claimed, error)
 	ClaimNotices(ctx context.Context, node int64, limit int, now time.Time) ([]Claimed, error)
+	// ClaimBeyond claims as ClaimDeliveries does, among the next look letters behind a place (zero: the first of all), and passes by those
+	// that go to the domains named. It returns the place it came to, zero at the end.
+	ClaimBeyond(ctx context.Context, node int64, limit, look int, from Place, pass []string, now time.Time) ([]Claimed, Place, error)
 	// Gate turns leased into handing only while the lease is ours, the issue is sending, the reader is active under the same address,
 	// not resting, and the address is not suppressed. Errors: ErrLeaseLost, *GateError (the row is settled already).
 	Gate(ctx context.Context, t Ticket, now time.Time) error
