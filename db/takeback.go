@@ -83,6 +83,9 @@ const takeBackLetter = `
 UPDATE deliveries SET state = 'queued', reason = '', attempts = attempts - 1, due_at = ?, done_at = NULL
 WHERE id = ? AND lease = ? AND state = 'failed'`
 
+const uncountFailure = `
+UPDATE issue_feedback SET hard = hard - 1 WHERE hard > 0 AND issue_id = (SELECT d.issue_id FROM deliveries d WHERE d.id = ?)`
+
 // TakeBack undoes refusals that were nobody's fault, and pauses their issue.
 func (s Store) TakeBack(ctx context.Context, issue newsletter.IssueID, letters []newsletter.Ticket, alert newsletter.Alert, now time.Time) error {
 	err := s.DB.Update(ctx, func(tx *Tx) error {
@@ -115,8 +118,17 @@ func (t *Tx) takeBack(ctx context.Context, k newsletter.Ticket, now time.Time) e
 	if err != nil {
 		return err
 	}
+	hard, err := t.refusalKind(ctx, newsletter.DeliveryID(k.ID))
+	if err != nil {
+		return err
+	}
 	if _, err := t.exec(ctx, takeBackLetter, ms(now), k.ID, k.Lease); err != nil {
 		return err
+	}
+	if hard == newsletter.BounceHard {
+		if _, err := t.exec(ctx, uncountFailure, k.ID); err != nil {
+			return err
+		}
 	}
 	if suppression != 0 {
 		if err := t.DeleteSuppression(ctx, suppression); err != nil {
