@@ -4,18 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"techissue/db"
-	"techissue/handlers"
-	"techissue/mailer"
 	"techissue/mailer/smtptest"
 	"techissue/newsletter"
 )
@@ -50,24 +48,20 @@ func (c *cli) demo() *cobra.Command {
 }
 
 func runDemo(ctx context.Context, o demoOptions) error {
-	dir, temporary := o.keep, false
-	if dir == "" {
-		var err error
-		if dir, err = os.MkdirTemp("", "techissue-demo-"); err != nil {
-			return err
-		}
-		temporary = true
-		defer os.RemoveAll(dir)
-	}
-	addr, err := freeAddr(o.addr)
+	dir, err := demoFolder(o.keep)
 	if err != nil {
 		return err
 	}
-	box, err := smtptest.Start(smtptest.Config{Hostname: "mailbox.localhost", LogLimit: -1, Rules: append(
-		smtptest.HardBounce("reader11@example.com", "reader47@example.com", "reader92@example.com"),
-		smtptest.Defer(1, "reader19@example.net", "reader61@example.net")...)})
+	if o.keep == "" {
+		defer os.RemoveAll(dir)
+	}
+	addr, err := freeAddr(o.addr, "--addr")
 	if err != nil {
-		return fmt.Errorf("start the mailbox: %w", err)
+		return err
+	}
+	box, err := startMailbox()
+	if err != nil {
+		return err
 	}
 	defer box.Close()
 	cfg, err := demoConfig(dir, addr, box.URL())
@@ -75,6 +69,9 @@ func runDemo(ctx context.Context, o demoOptions) error {
 		return err
 	}
 	log := newLog(cfg)
+	if err := onlyDemo(ctx, cfg, log); err != nil {
+		return err
+	}
 	a, err := openApp(ctx, cfg, log, true)
 	if err != nil {
 		return err
@@ -84,7 +81,56 @@ func runDemo(ctx context.Context, o demoOptions) error {
 	if err != nil {
 		return err
 	}
-	return a.demoRun(ctx, o, box, number, dir, temporary)
+	return a.demoRun(ctx, o, box, number)
+}
+
+// demoFolder is the one to keep, or a new one with a short name.
+func demoFolder(keep string) (string, error) {
+	if keep != "" {
+		return keep, nil
+	}
+	for {
+		dir := filepath.Join(os.TempDir(), "techissue-demo-"+newsletter.Random(2))
+		if err := os.Mkdir(dir, 0o700); !errors.Is(err, fs.ErrExist) {
+			return dir, err
+		}
+	}
+}
+
+// startMailbox is the relay of the demo: three readers do not exist, two are put off once.
+func startMailbox() (*smtptest.Server, error) {
+	addr, err := freeAddr("127.0.0.1:1025", "the mailbox")
+	if err != nil {
+		return nil, err
+	}
+	box, err := smtptest.Start(smtptest.Config{Addr: addr, Hostname: "mailbox.localhost", LogLimit: -1, Rules: append(
+		smtptest.HardBounce("reader11@example.com", "reader47@example.com", "reader92@example.com"),
+		smtptest.Defer(1, "reader19@example.net", "reader61@example.net")...)})
+	if err != nil {
+		return nil, fmt.Errorf("start the mailbox: %w", err)
+	}
+	return box, nil
+}
+
+// onlyDemo refuses a database that is not a demo's before anything of it is touched: its readers must not get the samples.
+func onlyDemo(ctx context.Context, cfg *Config, log *slog.Logger) error {
+	d, err := db.Open(ctx, db.Options{URL: cfg.database(), MustExist: true, Now: now, Log: log})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	demo := false
+	err = d.View(ctx, func(tx *db.Tx) (err error) {
+		demo, err = tx.IsDemo(ctx)
+		return err
+	})
+	if err == nil && demo {
+		return nil
+	}
+	return &exitError{code: exitConfig, err: fmt.Errorf("%s holds a house that is not a demo's; give --keep an empty folder", cfg.Data)}
 }
 
 // demoConfig is a house that cannot reach anybody: its relay is the mailbox.
@@ -98,14 +144,14 @@ func demoConfig(dir, addr, smtp string) (*Config, error) {
 }
 
 // freeAddr gives the address or, when its port is taken, the next free one.
-func freeAddr(addr string) (string, error) {
+func freeAddr(addr, name string) (string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return "", usage("--addr is host:port, not %q", addr)
+		return "", usage("%s is host:port, not %q", name, addr)
 	}
 	first, err := strconv.Atoi(port)
-	if err != nil {
-		return "", usage("--addr is host:port, not %q", addr)
+	if err != nil || first < 0 || first > 65535 {
+		return "", usage("%s is host:port, not %q", name, addr)
 	}
 	for n := range 100 {
 		try := net.JoinHostPort(host, strconv.Itoa(first+n))
@@ -119,134 +165,28 @@ func freeAddr(addr string) (string, error) {
 	return "", fmt.Errorf("no free port from %s on", addr)
 }
 
-func (a *app) demoRun(ctx context.Context, o demoOptions, box *smtptest.Server, number int, dir string, temporary bool) error {
-	a.newQueue(func(q *mailer.Options) {
-		q.Rate = o.rate
-		q.Retries = newsletter.RetrySchedule{3 * time.Second, 6 * time.Second, 12 * time.Second}
-		q.Breaker = time.Second
-	})
-	parts := newParts(ctx)
-	parts.run("mailer", a.runQueue)
-	parts.run("views", a.keepViews)
-	started := make(chan struct{})
-	var once sync.Once
-	demo := &handlers.Demo{Bar: "데모 · 실제로 발송하지 않습니다", Mailbox: &mailbox{server: box}, OnFirstView: func() { once.Do(func() { close(started) }) }}
-	if err := a.listen(parts, demo); err != nil {
-		parts.stop()
-		return errors.Join(err, parts.wait())
-	}
-	enter, err := a.svc.EnterToken(ctx)
-	if err != nil {
-		parts.stop()
-		return errors.Join(err, parts.wait())
-	}
-	note := "removed when you leave"
-	if !temporary {
-		note = "kept"
-	}
-	base := a.cfg.BaseURL
-	fmt.Printf("테크잇슈 demo is ready.   data: %s (%s)\n", dir, note)
-	fmt.Printf(" ✓ samples    3 articles · issue %d ready to go · 1 reader + %d made-up readers\n", number, o.subscribers)
-	fmt.Printf(" ✓ mailbox    %s, no mail leaves this machine\n", a.cfg.relay.Addr())
-	fmt.Printf(" ├─ site      %s/\n ├─ admin     %s/admin/enter?t=%s\n ├─ watch it  %s/admin/issues/%d/send\n └─ mailbox   %s/mailbox\n", base, base, enter, base, number, base)
-	fmt.Println("Ctrl+C to leave · next: \"Run it for real\" in README.md")
-	if !o.noSend {
-		parts.run("sample send", func(ctx context.Context) error { return a.sampleSend(ctx, number, started) })
-	}
-	return parts.wait()
-}
-
-// sampleSend sends the sample issue a moment after the first page view and tells how it goes, a line every 5 seconds.
-func (a *app) sampleSend(ctx context.Context, number int, started <-chan struct{}) error {
-	select {
-	case <-started:
-	case <-ctx.Done():
-		return nil
-	}
-	if _, err := a.svc.SendIssue(ctx, "system", number, 0); err != nil {
-		if newsletter.KindOf(err) == newsletter.Conflict { // sent by hand already, or a kept folder
-			return nil
-		}
-		return err
-	}
-	tick := time.NewTicker(5 * time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		p, err := a.svc.Progress(ctx, number)
-		if err != nil {
-			return err
-		}
-		fmt.Println(progressLine(p))
-		if p.State == newsletter.IssueDone || p.State == newsletter.IssueCancelled {
-			return nil
-		}
-	}
-}
-
-// mailbox shows what the built-in server caught.
-type mailbox struct {
-	server *smtptest.Server
-	mu     sync.Mutex
-	hidden int // letters before this one were cleared
-}
-
-func (m *mailbox) List() []handlers.CaughtMail {
-	m.mu.Lock()
-	hidden := m.hidden
-	m.mu.Unlock()
-	all := m.server.Accepted()
-	var out []handlers.CaughtMail
-	for n := len(all) - 1; n >= hidden; n-- {
-		out = append(out, caught(n, all[n]))
-	}
-	return out
-}
-
-func (m *mailbox) Get(id string) (handlers.CaughtMail, bool) {
-	n, err := strconv.Atoi(id)
-	all := m.server.Accepted()
-	if err != nil || n < 0 || n >= len(all) {
-		return handlers.CaughtMail{}, false
-	}
-	return caught(n, all[n]), true
-}
-
-func (m *mailbox) Clear() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.hidden = len(m.server.Accepted())
-}
-
-func caught(n int, msg smtptest.Message) handlers.CaughtMail {
-	return handlers.CaughtMail{ID: strconv.Itoa(n), At: msg.At, From: msg.From, To: []string{msg.Rcpt()}, Raw: msg.Data}
-}
-
-// seed fills a new demo house, and refuses a house that is not a demo's.
+// seed fills a new demo house; a kept one goes on with what it has.
 func (a *app) seed(ctx context.Context, readers int) (number int, err error) {
 	var demo bool
-	if err := a.db.View(ctx, func(tx *db.Tx) (err error) {
-		demo, err = tx.IsDemo(ctx)
-		return err
+	if err := a.db.Update(ctx, func(tx *db.Tx) (err error) {
+		if demo, err = tx.IsDemo(ctx); err != nil || demo {
+			return err
+		}
+		return tx.MarkDemo(ctx)
 	}); err != nil {
 		return 0, err
 	}
-	if demo {
-		issues, _, err := a.svc.Issues(ctx, newsletter.IssueFilter{Limit: 1})
-		if err != nil || len(issues) == 0 {
-			return 0, errors.Join(err, errors.New("the kept demo has no issue"))
-		}
-		return issues[0].Number, nil
+	if !demo {
+		return a.samples(ctx, readers)
 	}
-	if has, err := a.svc.HasAdmin(ctx); err != nil || has {
-		return 0, errors.Join(err, &exitError{code: exitConfig, err: errors.New("this folder holds a real house, not a demo's")})
-	}
-	if err := a.db.Update(ctx, func(tx *db.Tx) error { return tx.MarkDemo(ctx) }); err != nil {
+	issues, _, err := a.svc.Issues(ctx, newsletter.IssueFilter{Limit: 200})
+	if err != nil {
 		return 0, err
 	}
-	return a.samples(ctx, readers)
+	for _, i := range issues {
+		if i.Number == sampleNumber {
+			return i.Number, nil
+		}
+	}
+	return 0, fmt.Errorf("the kept demo in %s has lost its issue %d: begin a new one in an empty folder", a.cfg.Data, sampleNumber)
 }

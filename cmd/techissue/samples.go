@@ -10,6 +10,12 @@ import (
 
 // The samples have the shape of a page of the archive, in words of our own.
 
+// sampleNumber is the issue that is ready to go.
+const sampleNumber = 12
+
+// sampleReader is the reader whose letters the person in front of the screen opens.
+const sampleReader = "reader@example.com"
+
 const sampleNote = "\n\n*위 글은 ‘테크잇슈’ 뉴스레터에 실린 글입니다.*\n"
 
 var sampleArticles = []newsletter.Article{
@@ -39,7 +45,7 @@ func (a *app) samples(ctx context.Context, readers int) (int, error) {
 		slugs = append(slugs, made.Slug)
 	}
 	var csv strings.Builder
-	csv.WriteString("email,name\nreader@example.com,이독자\n")
+	csv.WriteString("email,name\n" + sampleReader + ",이독자\n")
 	for n := range readers {
 		fmt.Fprintf(&csv, "reader%d@example.%s,독자 %d\n", n+1, []string{"net", "com", "org"}[n%3], n+1)
 	}
@@ -49,7 +55,7 @@ func (a *app) samples(ctx context.Context, readers int) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("sample readers: %w", err)
 	}
-	i, err := a.svc.CreateIssue(ctx, "system", newsletter.Issue{Number: 12, Content: newsletter.Content{
+	i, err := a.svc.CreateIssue(ctx, "system", newsletter.Issue{Number: sampleNumber, Tracking: true, Content: newsletter.Content{
 		Subject: "작은 칩이 바꾸는 집, 그리고 이번 주 소식", Preheader: "집 안으로 들어온 계산과 링크 세 개", Kind: newsletter.KindInfo,
 		Intro: "{이름|독자}님, 안녕하세요. 비가 잦은 한 주였습니다.\n\n이번 호는 집 안의 작은 칩 이야기입니다.",
 		Links: []newsletter.RoundupLink{
