@@ -61,12 +61,13 @@ type Config struct {
 	AdminEmail    string `env:"ADMIN_EMAIL" help:"first owner, for containers"`
 	AdminPassword string `env:"ADMIN_PASSWORD" secret:"true" help:"the first owner's password"`
 
-	origin map[string]string // by name: default, .env, environment, file, flag
-	loc    *time.Location
-	from   mail.Address
-	relay  *mailer.Transport
-	dkim   *mailer.DKIM
-	proxy  []netip.Prefix
+	origin  map[string]string // by name: default, .env, environment, file, flag
+	envFile string            // where .env was looked for
+	loc     *time.Location
+	from    mail.Address
+	relay   *mailer.Transport
+	dkim    *mailer.DKIM
+	proxy   []netip.Prefix
 }
 
 // settingFault is one thing wrong with one setting.
@@ -103,7 +104,7 @@ func (c *Config) fields() []field {
 
 // loadConfig reads flags over the environment over .env over defaults. Its error is settingFaults with everything that is wrong.
 func loadConfig(environ []string, dotenv string, flags map[string]string) (*Config, []string, error) {
-	c := &Config{origin: map[string]string{}}
+	c := &Config{origin: map[string]string{}, envFile: dotenv}
 	values := map[string]string{}
 	file, err := godotenv.Read(dotenv)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
