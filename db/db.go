@@ -30,6 +30,8 @@ type Options struct {
 	// Folder is set by whoever drives the mailer. SQLite is then verified in the
 	// background; see Verified.
 	Folder *FolderLock
+	// Leavers is the log beside the database: the queue's own suppressions go there as well.
+	Leavers newsletter.LeaversLog
 	// Conns bounds the reading connections of SQLite and all of PostgreSQL's; 0 means 8 and 16.
 	Conns int
 	// BusyTimeout is how long a change waits for its turn; 0 means 5 s.
@@ -56,6 +58,7 @@ func (o *Options) fill() error {
 // DB is an open store. All methods may be called from several goroutines.
 type DB struct {
 	dialect    *dialect
+	leavers    newsletter.LeaversLog // nil: none
 	migrations fs.FS
 	now        func() time.Time
 	log        *slog.Logger
@@ -154,7 +157,7 @@ func (d *DB) inTx(ctx context.Context, opts *sql.TxOptions, fn func(*Tx) error) 
 	if err != nil {
 		return d.dialect.wrap(err)
 	}
-	tx := &Tx{on: stx, dialect: d.dialect}
+	tx := &Tx{on: stx, dialect: d.dialect, leavers: d.leavers}
 	defer func() {
 		tx.end()
 		_ = stx.Rollback() // after a Commit it does nothing; after a panic it is all there is to do

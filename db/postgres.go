@@ -44,7 +44,7 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 	pool.SetMaxIdleConns(conns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	d := &DB{
-		dialect: postgresDialect(), migrations: o.Migrations, now: o.Now, log: o.Log,
+		dialect: postgresDialect(), leavers: o.Leavers, migrations: o.Migrations, now: o.Now, log: o.Log,
 		pool: pool, one: pool, check: passed(),
 	}
 	if err := pool.PingContext(ctx); err != nil {

@@ -200,7 +200,7 @@ func (t *Tx) lookBeyond(ctx context.Context, sending []int64, limit, look int, f
 	return ids, newsletter.Place{}, nil
 }
 
-const noticeDue = `SELECT id FROM notices WHERE state = 'queued' AND due_at <= ? ORDER BY due_at, id LIMIT 1`
+const noticeDue = `SELECT id FROM notices WHERE state = 'queued' AND due_at <= ? AND EXISTS (SELECT 1 FROM house WHERE resting = '') ORDER BY due_at, id LIMIT 1`
 
 const claimNotices = `
 WITH due AS MATERIALIZED (

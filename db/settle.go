@@ -205,7 +205,7 @@ func (t *Tx) suppressReader(ctx context.Context, o newsletter.Settlement) error 
 	if err := t.AddEvent(ctx, newsletter.Event{Subscriber: id, Kind: "suppressed", Detail: replyLine(o.Reply), At: o.At}); err != nil {
 		return err
 	}
-	return t.AddLeaver(ctx, newsletter.Leaver{Key: sup.AddrKey, At: o.At, Kind: "suppressed"})
+	return t.logLeaver(ctx, newsletter.Leaver{Key: sup.AddrKey, At: o.At, Kind: "suppressed"})
 }
 
 const pauseIssue = `

@@ -49,7 +49,7 @@ func openSQLite(ctx context.Context, o Options) (_ *DB, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	d := &DB{dialect: sqliteDialect(), migrations: o.Migrations, now: o.Now, log: o.Log, path: path, use: use, check: passed()}
+	d := &DB{dialect: sqliteDialect(), leavers: o.Leavers, migrations: o.Migrations, now: o.Now, log: o.Log, path: path, use: use, check: passed()}
 	defer func() {
 		if err != nil {
 			d.abandon()
@@ -66,7 +66,7 @@ func openSQLite(ctx context.Context, o Options) (_ *DB, err error) {
 		return nil, fmt.Errorf("open the database %s: %w", path, err)
 	}
 	use.share()
-	d.writer = startWriter(d.one, d.dialect, o.BusyTimeout)
+	d.writer = startWriter(d.one, d.dialect, d.leavers, o.BusyTimeout)
 	if o.Folder != nil {
 		d.verify(o.Folder, unclean)
 	}

@@ -134,7 +134,7 @@ func (t *Tx) takeBack(ctx context.Context, k newsletter.Ticket, now time.Time) e
 		if err := t.DeleteSuppression(ctx, suppression); err != nil {
 			return err
 		}
-		if err := t.AddLeaver(ctx, newsletter.Leaver{Key: key, At: now, Kind: "returned"}); err != nil {
+		if err := t.logLeaver(ctx, newsletter.Leaver{Key: key, At: now, Kind: "returned"}); err != nil {
 			return err
 		}
 	}

@@ -18,7 +18,8 @@ import (
 type Tx struct {
 	on      queryer
 	dialect *dialect
-	shared  bool // on SQLite's writer, where a transaction holds the changes of several callers
+	leavers newsletter.LeaversLog // nil: none
+	shared  bool                  // on SQLite's writer, where a transaction holds the changes of several callers
 }
 
 type queryer interface {

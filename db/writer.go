@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/mattn/go-sqlite3"
+
+	"techissue/newsletter"
 )
 
 // batchSize is how many changes share a commit at most.
@@ -22,6 +24,7 @@ const batchSize = 64
 type writer struct {
 	db       *sql.DB
 	dialect  *dialect
+	leavers  newsletter.LeaversLog
 	patience time.Duration // how long a caller waits for its turn
 	jobs     chan *job     // unbuffered: those blocked in sending are the queue
 	closing  chan struct{}
@@ -43,9 +46,9 @@ var (
 	errPanicked = errors.New("the function did not return")
 )
 
-func startWriter(db *sql.DB, d *dialect, patience time.Duration) *writer {
+func startWriter(db *sql.DB, d *dialect, leavers newsletter.LeaversLog, patience time.Duration) *writer {
 	w := &writer{
-		db: db, dialect: d, patience: patience,
+		db: db, dialect: d, leavers: leavers, patience: patience,
 		jobs: make(chan *job), closing: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	go w.run()
@@ -184,7 +187,7 @@ func (w *writer) give(ctx context.Context, conn *sql.Conn, j *job) (bool, error)
 	}
 	var failed error
 	select {
-	case j.turn <- &Tx{on: conn, dialect: w.dialect, shared: true}:
+	case j.turn <- &Tx{on: conn, dialect: w.dialect, leavers: w.leavers, shared: true}:
 		failed = <-j.ran
 	case <-j.gone:
 		failed = context.Canceled

@@ -62,6 +62,11 @@ func (s *Service) check(ctx context.Context, tx Tx, i Issue) ([]Check, error) {
 		return nil, err
 	}
 	out := append(checkContent(i), checkHouse(i, snap.House)...)
+	rest, err := tx.HouseRest(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read whether the house rests: %w", err)
+	}
+	out = append(out, s.checkRest(rest)...)
 	for _, slug := range i.Content.Articles {
 		a, err := tx.Article(ctx, slug)
 		if err != nil {

@@ -25,6 +25,8 @@ type Options struct {
 	DefaultUncertain UncertainPolicy
 	// FeedbackWays names the ways by which bounces reach this house: listener, imap, ses, mailgun, postmark, sendgrid.
 	FeedbackWays []string
+	// Location is of dates in texts; nil is UTC.
+	Location *time.Location
 	// Wake tells the queue that there is work; it must not block.
 	Wake func()
 }

@@ -48,6 +48,14 @@ func (s *Service) SendIssue(ctx context.Context, actor string, number int, undo 
 
 // begin checks the issue, freezes its editions and moves it to preparing: from here on nobody is forgotten.
 func (s *Service) begin(ctx context.Context, tx Tx, i *Issue) error {
+	if err := s.accept(ctx, tx, i); err != nil {
+		return err
+	}
+	return tx.MoveIssue(ctx, *i, IssueDraft, IssueScheduled)
+}
+
+// accept is begin without the move.
+func (s *Service) accept(ctx context.Context, tx Tx, i *Issue) error {
 	checks, err := s.check(ctx, tx, *i)
 	if err != nil {
 		return err
@@ -63,7 +71,7 @@ func (s *Service) begin(ctx context.Context, tx Tx, i *Issue) error {
 		}
 	}
 	i.State, i.AcceptedAt = IssuePreparing, now
-	return tx.MoveIssue(ctx, *i, IssueDraft, IssueScheduled)
+	return nil
 }
 
 // freeze adds an edition of what the issue says now.
@@ -189,6 +197,12 @@ func (s *Service) ResumeIssue(ctx context.Context, actor string, number int) (Is
 		}
 		if i.State == IssueSending && !stopped {
 			return wrongState(*i, "계속할")
+		}
+		if err := awake(ctx, tx); err != nil {
+			return err
+		}
+		if i.AcceptedAt.IsZero() {
+			return s.resumeRestored(ctx, tx, i)
 		}
 		i.State, i.PauseReason = IssueSending, ""
 		if i.PreparedAt.IsZero() {

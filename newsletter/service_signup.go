@@ -54,6 +54,9 @@ func (s *Service) Subscribe(ctx context.Context, in Signup) error {
 	}
 	now := s.opt.Now()
 	err = s.update(ctx, func(tx Tx) error {
+		if err := awake(ctx, tx); err != nil {
+			return err
+		}
 		event := "asked"
 		sub, err := tx.SubscriberByKey(ctx, s.keyOf(addr))
 		known, err := found(err)
@@ -314,6 +317,9 @@ func (s *Service) Confirm(ctx context.Context, token, ip string) (Subscriber, er
 	now := s.opt.Now()
 	var sub Subscriber
 	err := s.update(ctx, func(tx Tx) error {
+		if err := awake(ctx, tx); err != nil {
+			return err
+		}
 		g, reader, err := s.openGrant(ctx, tx, PurposeConfirm, GrantConfirm, token)
 		if err != nil {
 			return err

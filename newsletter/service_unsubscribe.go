@@ -116,6 +116,9 @@ func (s *Service) Resubscribe(ctx context.Context, token, ip string) error {
 	}
 	now := s.opt.Now()
 	err := s.update(ctx, func(tx Tx) error {
+		if err := awake(ctx, tx); err != nil {
+			return err
+		}
 		sub, err := s.tokenReader(ctx, tx, PurposeUnsubscribe, token)
 		if err != nil {
 			return err

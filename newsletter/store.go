@@ -33,6 +33,7 @@ type Tx interface {
 	FeedbackTx
 	LinkTx
 	DeskTx
+	RestTx
 }
 
 // SubscriberTx keeps readers, their consents, grants and timeline.
