@@ -34,6 +34,7 @@ type app struct {
 	keys    newsletter.Keyring
 	mails   *templates.Mails
 	letters *mailer.Letters
+	leavers *leaversFile  // nil with PostgreSQL, where the table does
 	queue   *mailer.Queue // nil unless this process drives the mailer
 	metrics *metrics
 	pulse   pulse
@@ -88,7 +89,12 @@ func openApp(ctx context.Context, cfg *Config, log *slog.Logger, drive bool) (a 
 	if err != nil {
 		return a, err
 	}
-	a.db, err = db.Open(ctx, db.Options{URL: cfg.database(), Folder: a.lock, Now: now, Log: log})
+	options := db.Options{URL: cfg.database(), Folder: a.lock, Now: now, Log: log}
+	if !cfg.postgres() {
+		a.leavers = &leaversFile{path: filepath.Join(cfg.Data, "leavers.log")}
+		options.Leavers = a.leavers
+	}
+	a.db, err = db.Open(ctx, options)
 	if err != nil {
 		return a, fmt.Errorf("open database: %w", err)
 	}
@@ -135,13 +141,13 @@ func (a *app) wire(ctx context.Context) (err error) {
 	keyring := func() newsletter.Keyring { return a.keys }
 	a.letters = &mailer.Letters{Mails: a.mails, Keys: keyring, Location: a.cfg.loc, DKIM: a.cfg.dkim, Now: now}
 	var leavers newsletter.LeaversLog
-	if !a.cfg.postgres() {
-		leavers = &leaversFile{path: filepath.Join(a.cfg.Data, "leavers.log")}
+	if a.leavers != nil {
+		leavers = a.leavers
 	}
 	a.svc, err = newsletter.NewService(ctx, newsletter.Options{
 		Store: a.store, Keys: keyring, Now: now, Log: a.log, House: a.cfg.house(), Renderer: a.letters, Links: a.letters.Links, Leavers: leavers,
 		Passwords: handlers.NewPasswords(), SendingRefused: a.cfg.sendingRefused,
-		DefaultUncertain: newsletter.UncertainPolicy(a.cfg.Uncertain), Wake: a.wake,
+		DefaultUncertain: newsletter.UncertainPolicy(a.cfg.Uncertain), Wake: a.wake, Location: a.cfg.loc,
 	})
 	if err != nil {
 		return err
@@ -182,6 +188,9 @@ func (a *app) runQueue(ctx context.Context) error {
 			return nil
 		}
 		return fmt.Errorf("the mailer does not start: %w", err)
+	}
+	if err := a.reconcileLeavers(ctx); err != nil {
+		return fmt.Errorf("the mailer does not start: read leavers.log: %w", err)
 	}
 	return a.queue.Run(ctx)
 }

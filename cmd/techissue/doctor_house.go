@@ -163,6 +163,32 @@ func (d *doctor) examineHouse(ctx context.Context) {
 	d.examineService(ctx)
 }
 
+// examineCopy looks at a house that was unpacked from a backup: an older schema is brought up to date there.
+func (d *doctor) examineCopy(ctx context.Context, m manifest) {
+	open, err := db.Open(ctx, db.Options{URL: d.cfg.database(), MustExist: true, Now: d.now, Log: newLog(d.cfg)})
+	if err != nil {
+		d.fail(groupData, "database", "use another backup", "%v", err)
+		return
+	}
+	defer open.Close()
+	d.examineFile(ctx, open)
+	if err := open.Migrate(ctx); err != nil {
+		d.fail(groupData, "schema", "run the newer techissue", "%v", err)
+		return
+	}
+	d.ok(groupData, "schema", "the schema is current, or was brought up to date")
+	d.examineRecords(ctx, open)
+	keys, err := open.ReadKeys(ctx)
+	switch {
+	case err != nil:
+		d.fail(groupData, "address_key", "use another backup", "%v", err)
+	case keys.Address == nil && m.Keys:
+		d.fail(groupData, "address_key", "use another backup", "the address-hash key is missing")
+	case keys.Address != nil:
+		d.ok(groupData, "address_key", "the address-hash key and %s are there", plural(int64(len(keys.Tokens)), "key")+" of links")
+	}
+}
+
 // examineFile reads the whole SQLite file.
 func (d *doctor) examineFile(ctx context.Context, open *db.DB) {
 	if open.Path() == "" {
@@ -241,6 +267,8 @@ func (d *doctor) examineService(ctx context.Context) {
 	}
 	d.examineAdverts(ctx, a, house)
 	d.examineFeedback(ctx, a)
+	d.examineLeavers(ctx, a)
+	d.examineBackups(ctx, a)
 	alerts, err := a.openAlerts(ctx)
 	if err != nil {
 		d.fail(groupData, "alerts", "", "%v", err)
@@ -299,5 +327,62 @@ func (d *doctor) examineFeedback(ctx context.Context, a *app) {
 			names[i] = w.Name
 		}
 		d.ok(groupMail, "feedback", "bounces come back by %s", strings.Join(names, ", "))
+	}
+}
+
+// examineLeavers compares the log beside the database with the table in it.
+func (d *doctor) examineLeavers(ctx context.Context, a *app) {
+	if a.leavers == nil {
+		return
+	}
+	behind, _, err := a.leaversBehind(ctx)
+	var newest newsletter.Leaver
+	if err == nil {
+		err = a.store.View(ctx, func(tx newsletter.Tx) (err error) {
+			newest, err = tx.NewestLeaver(ctx)
+			return err
+		})
+	}
+	last, readErr := lastLeaver(a.leavers.path)
+	switch {
+	case newsletter.KindOf(err) == newsletter.NotFound && last == nil:
+		d.ok(groupData, "leavers", "nobody has left yet")
+	case err != nil && newsletter.KindOf(err) != newsletter.NotFound:
+		d.fail(groupData, "leavers", "", "%v", err)
+	case readErr != nil:
+		d.fail(groupData, "leavers", "let the program's user read "+a.leavers.path, "%v", readErr)
+	case behind:
+		d.fail(groupData, "leavers", "techissue leavers import "+a.leavers.path, "leavers.log knows people who left and the database does not")
+	case last == nil || last.At.Before(newest.At):
+		d.warn(groupData, "leavers", "put leavers.log of the newest backup beside the database; after a restore of an older backup it would be missing", "leavers.log lacks people who left")
+	default:
+		d.ok(groupData, "leavers", "leavers.log agrees with the database")
+	}
+}
+
+// examineBackups looks at the newest file that was written.
+func (d *doctor) examineBackups(ctx context.Context, a *app) {
+	if a.cfg.postgres() {
+		return
+	}
+	var all []newsletter.Backup
+	err := a.store.View(ctx, func(tx newsletter.Tx) (err error) {
+		all, err = tx.Backups(ctx, 1)
+		return err
+	})
+	fix := "techissue backup FILE"
+	switch {
+	case err != nil:
+		d.fail(groupData, "backup", "", "%v", err)
+	case len(all) == 0:
+		d.warn(groupData, "backup", fix, "there is no backup yet")
+	case all[0].Fault != "":
+		d.fail(groupData, "backup", fix, "the last backup failed: %s", all[0].Fault)
+	case !exists(all[0].Path):
+		d.warn(groupData, "backup", fix, "the last backup is gone: %s", all[0].Path)
+	case d.now().Sub(all[0].At) > staleBackup:
+		d.warn(groupData, "backup", fix, "last backup %d days ago", int(d.now().Sub(all[0].At).Hours()/24))
+	default:
+		d.ok(groupData, "backup", "last backup %s: %s", all[0].At.In(d.cfg.loc).Format(time.DateTime), all[0].Path)
 	}
 }

@@ -145,7 +145,7 @@ func (c *cli) drive(ctx context.Context, a *app, done func(context.Context) (boo
 		if err == nil {
 			defer lock.Release()
 			a.newQueue(nil)
-			parts.run("mailer", a.queue.Run)
+			parts.run("mailer", a.runQueue)
 		}
 	} else {
 		a.newQueue(func(o *mailer.Options) { o.Alone = false })

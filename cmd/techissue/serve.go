@@ -71,6 +71,7 @@ func serve(ctx context.Context, cfg *Config, role string) error {
 		return errors.Join(err, parts.wait())
 	}
 	parts.run("views", a.keepViews)
+	parts.run("leavers", a.keepLeavers)
 	a.greet(ctx)
 	return parts.wait()
 }
@@ -233,21 +234,6 @@ func (c *cli) bare(cmd *cobra.Command, do func(context.Context, *db.DB) error) e
 	}
 	defer d.Close()
 	return do(cmd.Context(), d)
-}
-
-func (c *cli) backup() *cobra.Command {
-	return &cobra.Command{
-		Use: "backup FILE", Short: "Copy the SQLite database while it is in use", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.bare(cmd, func(ctx context.Context, d *db.DB) error {
-				if err := d.Backup(ctx, args[0]); err != nil {
-					return err
-				}
-				fmt.Fprintln(os.Stderr, "written: "+args[0]+" (the database; keep the data folder's secret and leavers.log beside it)")
-				return nil
-			})
-		},
-	}
 }
 
 func (c *cli) healthcheck() *cobra.Command {
