@@ -69,6 +69,8 @@ type FeedbackResult struct {
 	Why      string       `json:"why,omitempty"`
 	Delivery DeliveryID   `json:"delivery,omitempty"`
 	Notice   NoticeID     `json:"notice,omitempty"`
+	// Subscriber is whom the letter went to, 0 when nobody was found.
+	Subscriber SubscriberID `json:"subscriber,omitempty"`
 }
 
 // BounceKind judges a final refusal that was reported later, by the table that also judges replies at RCPT. A reply

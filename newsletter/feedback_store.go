@@ -34,6 +34,27 @@ type LeaveOffer struct {
 	At         time.Time
 }
 
+// FeedbackEntry is one line of what came in.
+type FeedbackEntry struct {
+	ID         int64
+	At         time.Time
+	Via        string
+	Kind       FeedbackKind
+	Outcome    string
+	Why        string
+	Code       int
+	Enhanced   string
+	Delivery   DeliveryID
+	Notice     NoticeID
+	Subscriber SubscriberID
+
+	// Filled by the store when it lists them.
+	Number      int    // of the issue, 0 for a single letter
+	Email       string // the reader's, "" when nobody was found or they are forgotten
+	Suppression int64  // what stands against the reader's address now, 0 when nothing does
+	Reason      SuppressionReason
+}
+
 // FeedbackTx keeps what comes back about letters.
 type FeedbackTx interface {
 	// DeliveriesByRelay and NoticesByRelay list letters that a relay knows by that id: at most two, more than one names none.
@@ -56,6 +77,13 @@ type FeedbackTx interface {
 	// TallyFeedback counts one message or notice of a way.
 	TallyFeedback(ctx context.Context, via, outcome string, now time.Time) error
 	FeedbackTally(ctx context.Context) ([]FeedbackWay, error)
+	// LogFeedback adds a line and drops the oldest beyond a few thousand; FeedbackLog lists them, newest first, those with a smaller ID than
+	// before (0: all), of one outcome ("": any).
+	LogFeedback(ctx context.Context, e FeedbackEntry) error
+	FeedbackLog(ctx context.Context, outcome string, before int64, limit int) ([]FeedbackEntry, error)
+	// SeeFeedback remembers a name with a body. For a name seen before it returns the first body, and fresh is false.
+	SeeFeedback(ctx context.Context, name, body string, now time.Time) (first string, fresh bool, err error)
+	ForgetFeedback(ctx context.Context, before time.Time) error
 
 	// PutLeaveOffer keeps an offer. false: the message was seen before, or the reader has one open.
 	PutLeaveOffer(ctx context.Context, o LeaveOffer) (bool, error)

@@ -51,7 +51,13 @@ func (s *Service) TakeFeedback(ctx context.Context, f Feedback) (FeedbackResult,
 				return err
 			}
 		}
-		return tx.TallyFeedback(ctx, f.Via, out.Outcome, now)
+		if err := tx.TallyFeedback(ctx, f.Via, out.Outcome, now); err != nil {
+			return err
+		}
+		return tx.LogFeedback(ctx, FeedbackEntry{
+			At: now, Via: f.Via, Kind: f.Kind, Outcome: out.Outcome, Why: f.Why, Code: f.Reply.Code, Enhanced: f.Reply.Enhanced,
+			Delivery: out.Delivery, Notice: out.Notice, Subscriber: out.Subscriber,
+		})
 	})
 	if err != nil {
 		return FeedbackResult{}, fmt.Errorf("take feedback by %s: %w", f.Via, err)
@@ -61,20 +67,30 @@ func (s *Service) TakeFeedback(ctx context.Context, f Feedback) (FeedbackResult,
 	return out, nil
 }
 
-// onceOnly remembers a notice that names itself.
+// onceOnly remembers a message or notice that names itself.
 func onceOnly(ctx context.Context, tx Tx, f Feedback, now time.Time) (bool, error) {
 	if f.Once == "" {
 		return false, nil
 	}
-	key := "feedback:" + f.Via + ":" + hashToken(f.Once)
-	_, err := tx.Replay(ctx, key)
-	if seen, err := found(err); err != nil || seen {
-		return seen, err
-	}
-	if err := tx.DropReplays(ctx, now.Add(-feedbackMemory)); err != nil {
+	if err := tx.ForgetFeedback(ctx, now.Add(-feedbackMemory)); err != nil {
 		return false, err
 	}
-	return false, tx.PutReplay(ctx, Replay{Key: key, Body: []byte{}, At: now})
+	_, fresh, err := tx.SeeFeedback(ctx, f.Via+":"+hashToken(f.Once), "", now)
+	return !fresh, err
+}
+
+// FreshSignature remembers that a provider's signature came with this notice, and tells whether it is the first time or
+// the same notice again. A signature that covers only itself (Mailgun's) would otherwise vouch for any other notice.
+func (s *Service) FreshSignature(ctx context.Context, via, signature, notice string) (fresh bool, err error) {
+	err = s.update(ctx, func(tx Tx) error {
+		body, first, err := tx.SeeFeedback(ctx, via+":signature:"+hashToken(signature), hashToken(notice), s.opt.Now())
+		fresh = first || body == hashToken(notice)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("remember a signature of %s: %w", via, err)
+	}
+	return fresh, nil
 }
 
 func (s *Service) takeFeedback(ctx context.Context, tx Tx, f Feedback, now time.Time, out *FeedbackResult) error {
@@ -95,7 +111,7 @@ func (s *Service) takeFeedback(ctx context.Context, tx Tx, f Feedback, now time.
 		out.Outcome = outcome
 		return err
 	}
-	out.Delivery, out.Notice = l.delivery.ID, l.notice.ID
+	out.Delivery, out.Notice, out.Subscriber = l.delivery.ID, l.notice.ID, l.subscriber()
 	if l.email() == "" {
 		out.Outcome = FeedbackGone
 		return nil
@@ -237,7 +253,7 @@ func (s *Service) leaveByMail(ctx context.Context, tx Tx, f Feedback, out *Feedb
 	case sub.Status == Unsubscribed:
 		return nil // out says known
 	}
-	out.Outcome = FeedbackTaken
+	out.Outcome, out.Subscriber = FeedbackTaken, sub.ID
 	return s.unsubscribe(ctx, tx, &sub, "mailto", "")
 }
 
@@ -254,7 +270,7 @@ func (s *Service) offerLeave(ctx context.Context, tx Tx, f Feedback, now time.Ti
 		return err
 	}
 	added, err := tx.PutLeaveOffer(ctx, LeaveOffer{Subscriber: sub.ID, Mark: hashToken(f.Mark), Text: CleanReply(f.Text), At: now})
-	out.Outcome = FeedbackKnown
+	out.Outcome, out.Subscriber = FeedbackKnown, sub.ID
 	if added {
 		out.Outcome = FeedbackTaken
 	}
@@ -291,6 +307,15 @@ func (s *Service) DecideLeaveOffer(ctx context.Context, actor string, id int64, 
 	}
 	s.opt.Wake()
 	return nil
+}
+
+// FeedbackLog lists what came in, newest first, those before a line (0: all) and of one outcome ("": any), and tells whether there
+// are more.
+func (s *Service) FeedbackLog(ctx context.Context, outcome string, before int64, limit int) ([]FeedbackEntry, bool, error) {
+	limit = pageLimit(limit)
+	rows, err := get(ctx, s, func(tx Tx) ([]FeedbackEntry, error) { return tx.FeedbackLog(ctx, outcome, before, limit+1) })
+	rows, more := page(rows, limit)
+	return rows, more, err
 }
 
 // FeedbackWays lists the ways by which bounces reach the house: those in the settings, and a pipe that brought
