@@ -147,7 +147,7 @@ func (c *cli) root() *cobra.Command {
 	f.StringVar(&c.data, "data", "", "data folder (TECHISSUE_DATA)")
 	root.AddCommand(
 		c.demo(), c.bench(), c.serve(), c.migrate(), c.admin(), c.key(), c.article(), c.issue(), c.subscribers(),
-		c.suppress(), c.doctor(), c.backup(), c.restore(), c.wake(), c.leaversCommand(), c.config(), c.healthcheck(), c.version(), c.link(), c.openapi(),
+		c.suppress(), c.doctor(), c.backup(), c.restore(), c.wake(), c.leaversCommand(), c.config(), c.healthcheck(), c.version(), c.link(), c.openapi(), c.bounce(),
 	)
 	for _, cmd := range root.Commands() {
 		strict(cmd)

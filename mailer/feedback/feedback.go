@@ -77,7 +77,7 @@ func (h House) judge(m *part, env Envelope) []newsletter.Feedback {
 	for _, a := range recipients(m, env) {
 		if newsletter.TokenKind(a) == "u" {
 			token, _, _ := strings.Cut(strings.Trim(a, "<> "), "@")
-			return []newsletter.Feedback{{Kind: newsletter.FeedbackLeave, OptOut: strings.ToLower(token[len("u+"):])}}
+			return leave(m, token[len("u+"):])
 		}
 	}
 	switch {
@@ -92,6 +92,16 @@ func (h House) judge(m *part, env Envelope) []newsletter.Feedback {
 		return []newsletter.Feedback{f}
 	}
 	return nothing("other")
+}
+
+// leave is a request that carries its own authority. It names itself: read once more after its writer has come back, it must not
+// end their new subscription.
+func leave(m *part, token string) []newsletter.Feedback {
+	f := newsletter.Feedback{Kind: newsletter.FeedbackLeave, OptOut: strings.ToLower(token)}
+	if id := m.header.get("message-id"); id != "" {
+		f.Once = id + " " + f.OptOut
+	}
+	return []newsletter.Feedback{f}
 }
 
 func nothing(why string) []newsletter.Feedback {

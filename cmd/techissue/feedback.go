@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"techissue/mailer/feedback"
+	"techissue/newsletter"
+)
+
+// intake takes messages in for this house.
+func (a *app) intake() feedback.Intake {
+	return feedback.Intake{Taker: a.svc, House: func(ctx context.Context) (feedback.House, error) {
+		h, err := a.svc.House(ctx)
+		return feedback.House{Addresses: []string{h.From, h.ReplyTo}, ListID: h.ListID}, err
+	}}
+}
+
+// exTempFail is EX_TEMPFAIL of sysexits.h: a mail server keeps the message and comes again. By any other code but 0 it would
+// return the message, and a report that is returned has nobody to go to.
+const exTempFail = 75
+
+func (c *cli) bounce() *cobra.Command {
+	var mta bool
+	var sender string
+	var rcpt []string
+	cmd := &cobra.Command{
+		Use: "bounce < message", Short: "Take one bounce, complaint or reply from standard input", Args: cobra.NoArgs,
+		Long: "Reads one message and learns from it who is gone. Made for a mail server's pipe; works beside a running serve.\n" +
+			"What cannot be understood or is not ours is counted and is no failure. With --mta (or when Postfix or Exim calls it)\n" +
+			"every failure is exit 75, so that the mail server comes again; otherwise 1, or 3 when the settings are invalid.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			env := pipeEnvelope(os.LookupEnv)
+			mta = mta || env.FromKnown || len(env.To) > 0
+			if cmd.Flags().Changed("sender") {
+				env.From, env.FromKnown = strings.Trim(sender, "<>"), true
+			}
+			if len(rcpt) > 0 {
+				env.To = rcpt
+			}
+			err := c.takeBounce(cmd, env)
+			if err != nil && mta {
+				return &exitError{code: exTempFail, err: err}
+			}
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&mta, "mta", false, "a mail server calls: every failure is exit 75 (come again)")
+	f.StringVar(&sender, "sender", "", "envelope sender; empty is the null sender")
+	f.StringArrayVar(&rcpt, "recipient", nil, "envelope recipient, may be repeated")
+	return cmd
+}
+
+// pipeEnvelope is what Postfix's local(8) and Exim's pipe transport put into the environment.
+func pipeEnvelope(lookup func(string) (string, bool)) (env feedback.Envelope) {
+	for _, name := range []string{"ORIGINAL_RECIPIENT", "RECIPIENT"} {
+		if v, _ := lookup(name); strings.Contains(v, "@") {
+			env.To = []string{v}
+			env.From, env.FromKnown = lookup("SENDER")
+			break
+		}
+	}
+	return env
+}
+
+func (c *cli) takeBounce(cmd *cobra.Command, env feedback.Envelope) error {
+	if terminalIn() {
+		return usage("bounce reads a message: techissue bounce < message")
+	}
+	message, err := feedback.ReadMessage(os.Stdin)
+	if err != nil {
+		return fmt.Errorf("read the message: %w", err)
+	}
+	if len(message) == 0 {
+		return usage("nothing on standard input: techissue bounce < message")
+	}
+	a, err := c.open(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	results, err := a.intake().Message(cmd.Context(), message, env, "pipe")
+	if err != nil {
+		return err
+	}
+	return c.print(results, func() { tellResults(os.Stdout, results) })
+}
+
+func tellResults(w io.Writer, results []newsletter.FeedbackResult) {
+	for _, r := range results {
+		line := r.Outcome + " " + string(r.Kind)
+		if r.Why != "" {
+			line += " (" + r.Why + ")"
+		}
+		if r.Delivery != 0 {
+			line += fmt.Sprintf(" delivery %d", r.Delivery)
+		}
+		if r.Notice != 0 {
+			line += fmt.Sprintf(" single letter %d", r.Notice)
+		}
+		fmt.Fprintln(w, line)
+	}
+}
