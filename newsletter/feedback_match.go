@@ -39,7 +39,8 @@ func (s *Service) matchFeedback(ctx context.Context, tx Tx, f Feedback) (l lette
 	return l, FeedbackStranger, nil
 }
 
-// byToken reads the first address with a good token. What else the report says about which letter it means does not count.
+// byToken reads the first address that is shaped like a token: what else the report says about which letter it means does not
+// count, and behind a forged one nothing does.
 func (s *Service) byToken(ctx context.Context, tx Tx, addresses []string) (l letterBack, ok bool, err error) {
 	keys := s.opt.Keys()
 	for _, a := range addresses {
@@ -52,6 +53,9 @@ func (s *Service) byToken(ctx context.Context, tx Tx, addresses []string) (l let
 			l.notice, err = tx.Notice(ctx, NoticeID(id))
 			ok, err = found(err)
 			return l, ok, err
+		}
+		if kind := TokenKind(a); kind == "b" || kind == "n" {
+			return l, false, nil
 		}
 	}
 	return l, false, nil

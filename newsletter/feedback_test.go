@@ -155,6 +155,7 @@ func TestFeedbackFindsItsLetter(t *testing.T) {
 		}{
 			{"the envelope's token outranks what the report says", newsletter.Feedback{Envelope: []string{strings.ToUpper(token)}, RelayIDs: []string{db.RelayID}, Emails: []string{"b@example.com"}}, da.ID, ""},
 			{"a forged token is counted and ignored, whatever else is right", newsletter.Feedback{Envelope: []string{forged}, RelayIDs: []string{da.RelayID}, Emails: []string{"a@example.com"}}, 0, newsletter.FeedbackForged},
+			{"a forged token before a good one, which its forger may have from a letter of their own", newsletter.Feedback{Envelope: []string{forged, token}}, 0, newsletter.FeedbackForged},
 			{"a token with its last character changed", newsletter.Feedback{Envelope: []string{token[:10] + "11" + token[12:]}}, 0, newsletter.FeedbackForged},
 			{"the relay's id and the address", newsletter.Feedback{RelayIDs: []string{"", db.RelayID}, Emails: []string{"B@Example.com"}}, db.ID, ""},
 			{"the relay's id alone can be guessed", newsletter.Feedback{RelayIDs: []string{db.RelayID}}, 0, newsletter.FeedbackStranger},
@@ -179,7 +180,7 @@ func TestFeedbackFindsItsLetter(t *testing.T) {
 		}
 		ways, err := k.FeedbackWays(t.Context())
 		k.must(err)
-		if len(ways) != 1 || ways[0].Name != "pipe" || ways[0].Outcomes[newsletter.FeedbackForged] != 2 || ways[0].Outcomes[newsletter.FeedbackStranger] == 0 {
+		if len(ways) != 1 || ways[0].Name != "pipe" || ways[0].Outcomes[newsletter.FeedbackForged] != 3 || ways[0].Outcomes[newsletter.FeedbackStranger] == 0 {
 			t.Errorf("ways are %+v", ways)
 		}
 		k.clock.add(91 * 24 * time.Hour)
