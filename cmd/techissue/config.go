@@ -19,6 +19,7 @@ import (
 	"github.com/joho/godotenv"
 
 	"techissue/mailer"
+	"techissue/mailer/feedback"
 	"techissue/newsletter"
 )
 
@@ -41,6 +42,7 @@ type Config struct {
 	ReplyTo         string  `env:"REPLY_TO" help:"where answers go"`
 	ListID          string  `env:"LIST_ID" help:"stable ASCII name of the list, e.g. letter.example.kr; default: the host of the base URL"`
 	BounceDomain    string  `env:"BOUNCE_DOMAIN" help:"domain of signed envelope senders; empty uses the sender's address"`
+	BounceListen    string  `env:"BOUNCE_LISTEN" help:"where bounces and complaints are taken by SMTP (host:port) or LMTP (a socket's path, lmtp://host:port)"`
 	DKIMDomain      string  `env:"DKIM_DOMAIN" help:"signing domain; off when unset"`
 	DKIMSelector    string  `env:"DKIM_SELECTOR" help:"selector of the public key in DNS"`
 	DKIMKeyFile     string  `env:"DKIM_KEY_FILE" help:"private key in PEM"`
@@ -68,6 +70,7 @@ type Config struct {
 	relay   *mailer.Transport
 	dkim    *mailer.DKIM
 	proxy   []netip.Prefix
+	bounce  *feedback.Address // where the bounce listener listens; nil: nowhere
 }
 
 // settingFault is one thing wrong with one setting.
@@ -241,6 +244,7 @@ func (c *Config) judge() (faults settingFaults) {
 	if c.postgres() && c.Secret == "" {
 		bad("SECRET", "must be set with PostgreSQL, so that all nodes share it", "$(openssl rand -hex 32)")
 	}
+	faults = append(faults, c.judgeFeedback()...)
 	return append(faults, c.judgeFiles()...)
 }
 
@@ -305,7 +309,7 @@ func (c *Config) unknown(values map[string]string) (warnings []string) {
 	// Settings of parts to come are known names, and the clock of test builds is one.
 	known := map[string]bool{prefix + "CLOCK_FILE": true, prefix + "TEST_PG": true}
 	for _, later := range []string{
-		"BOUNCE_LISTEN", "FEEDBACK_IMAP_URL", "FEEDBACK_TOKEN", "BACKUP_TO", "BACKUP_PASSPHRASE", "UPLOADS", "AUTOCERT", "AUTOCERT_EMAIL",
+		"FEEDBACK_IMAP_URL", "FEEDBACK_TOKEN", "BACKUP_TO", "BACKUP_PASSPHRASE", "UPLOADS", "AUTOCERT", "AUTOCERT_EMAIL",
 	} {
 		known[prefix+later], known[prefix+later+"_FILE"] = true, true
 	}

@@ -21,6 +21,40 @@ func (a *app) intake() feedback.Intake {
 	}}
 }
 
+// judgeFeedback checks the ways by which bounces come.
+func (c *Config) judgeFeedback() (faults settingFaults) {
+	if c.BounceListen != "" {
+		a, err := feedback.ParseAddress(c.BounceListen)
+		if err != nil {
+			faults = append(faults, settingFault{prefix + "BOUNCE_LISTEN", err.Error(), "0.0.0.0:25, or /run/techissue/bounce.sock"})
+		} else {
+			c.bounce = &a
+		}
+	}
+	return faults
+}
+
+// feedbackWays are the ways of feedback that the settings name.
+func (c *Config) feedbackWays() (ways []string) {
+	if c.bounce != nil {
+		ways = append(ways, "listener")
+	}
+	return ways
+}
+
+// receive starts the ways of feedback that this process keeps.
+func (a *app) receive(parts *parts) error {
+	if a.cfg.bounce != nil {
+		at, err := a.cfg.bounce.Listen()
+		if err != nil {
+			return &exitError{code: exitConfig, err: fmt.Errorf("TECHISSUE_BOUNCE_LISTEN: %w", err)}
+		}
+		l := feedback.Listener{Intake: a.intake(), Domain: a.cfg.BounceDomain, LMTP: a.cfg.bounce.LMTP, Log: a.log}
+		parts.run("bounce listener", func(ctx context.Context) error { return l.Serve(ctx, at) })
+	}
+	return nil
+}
+
 // exTempFail is EX_TEMPFAIL of sysexits.h: a mail server keeps the message and comes again. By any other code but 0 it would
 // return the message, and a report that is returned has nobody to go to.
 const exTempFail = 75

@@ -59,6 +59,10 @@ func serve(ctx context.Context, cfg *Config, role string) error {
 			a.newQueue(nil)
 			parts.run("mailer", a.runQueue)
 		}
+		if err := a.receive(parts); err != nil {
+			parts.stop()
+			return errors.Join(err, parts.wait())
+		}
 	}
 	if role != "mailer" {
 		if err := a.listen(parts, nil); err != nil {

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/smtp"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -138,6 +140,34 @@ func TestAPipeThatFails(t *testing.T) {
 	h.pipe(75, strings.NewReader("hello\n"), "--mta")
 	h.env = append(h.env, "ORIGINAL_RECIPIENT=b+1.aaaaaaaaaaaaaaaa@bounce.example.kr", "SENDER=")
 	h.pipe(75, strings.NewReader("hello\n"))
+}
+
+// The server listens for what comes back, and ends cleanly.
+func TestStoryOfAListener(t *testing.T) {
+	t.Parallel()
+	at := freePort(t)
+	h := bouncing(t, 3, "TECHISSUE_BOUNCE_LISTEN="+at)
+	server := h.serve()
+	second := &house{t: t, bin: h.bin, data: t.TempDir(), said: &talk{}}
+	second.env = append(slices.Clone(h.env), "TECHISSUE_DATA="+second.data, "TECHISSUE_ADDR="+freePort(t))
+	if out := second.run(3, "serve"); !strings.Contains(out, "TECHISSUE_BOUNCE_LISTEN: ") {
+		t.Errorf("a busy port is told as %s", out)
+	}
+	h.run(0, "issue", "send", "1")
+	m := h.sent(3)["reader1@mail1.example"]
+	report := strings.ReplaceAll(postfixReport(m, m.From, "5.1.1", gone), "\n", "\r\n")
+	if err := smtp.SendMail(at, nil, "", []string{m.From}, []byte(report)); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.suppressed(); len(got) != 1 || !strings.HasPrefix(got[m.Rcpt()], "hard: ") {
+		t.Errorf("suppressed are %v", got)
+	}
+	if err := smtp.SendMail(at, nil, "", []string{"stranger@example.com"}, []byte(report)); err == nil {
+		t.Error("something was relayed")
+	}
+	h.stop(server)
+	h.env = append(h.env, "TECHISSUE_BOUNCE_LISTEN=everywhere")
+	h.run(3, "serve")
 }
 
 type zeros struct{}

@@ -17,7 +17,10 @@ import (
 var house = feedback.House{Addresses: []string{"letter@example.kr"}, ListID: "letter.example.kr"}
 
 // letter is what a corpus file is about.
-type letter struct{ verp, mid, relay, optOut, rcpt string }
+type letter struct {
+	id                             newsletter.DeliveryID
+	verp, mid, relay, optOut, rcpt string
+}
 
 var sample = letter{
 	verp: "b+7.aaaaaaaaaaaaaaaa@bounce.example.kr", mid: "<3.abcdefghij2345672345@letter.example.kr>", relay: "4XyQ1j5Zk2z9qP",
