@@ -397,3 +397,31 @@ func (s *Service) alertOwners(ctx context.Context, tx Tx, subject, text, link st
 	}
 	return nil
 }
+
+// FeedbackMark returns how far a way of feedback has read, "" when it never did.
+func (s *Service) FeedbackMark(ctx context.Context, name string) (string, error) {
+	set, err := get(ctx, s, func(tx Tx) (map[string]string, error) { return tx.Settings(ctx) })
+	return set[name], err
+}
+
+// PutFeedbackMark keeps it.
+func (s *Service) PutFeedbackMark(ctx context.Context, name, mark string) error {
+	return s.update(ctx, func(tx Tx) error { return tx.PutSetting(ctx, name, mark, s.opt.Now()) })
+}
+
+// FeedbackTrouble raises the alert that a way of feedback does not work, once; "" closes it.
+func (s *Service) FeedbackTrouble(ctx context.Context, text string) error {
+	const kind = "feedback"
+	var open []Alert
+	open, err := get(ctx, s, func(tx Tx) ([]Alert, error) { return tx.Alerts(ctx, 0) })
+	raised := slices.ContainsFunc(open, func(a Alert) bool { return a.Kind == kind })
+	if err != nil || raised == (text != "") {
+		return err
+	}
+	return s.update(ctx, func(tx Tx) error {
+		if text == "" {
+			return tx.ClearAlerts(ctx, 0, kind, s.opt.Now())
+		}
+		return tx.PutAlert(ctx, &Alert{Kind: kind, Text: text, At: s.opt.Now()})
+	})
+}

@@ -43,6 +43,7 @@ type Config struct {
 	ListID          string  `env:"LIST_ID" help:"stable ASCII name of the list, e.g. letter.example.kr; default: the host of the base URL"`
 	BounceDomain    string  `env:"BOUNCE_DOMAIN" help:"domain of signed envelope senders; empty uses the sender's address"`
 	BounceListen    string  `env:"BOUNCE_LISTEN" help:"where bounces and complaints are taken by SMTP (host:port) or LMTP (a socket's path, lmtp://host:port)"`
+	FeedbackIMAPURL string  `env:"FEEDBACK_IMAP_URL" secret:"true" help:"mailbox to poll for bounces and answers: imaps://user:password@host/INBOX?move=folder&every=1m"`
 	DKIMDomain      string  `env:"DKIM_DOMAIN" help:"signing domain; off when unset"`
 	DKIMSelector    string  `env:"DKIM_SELECTOR" help:"selector of the public key in DNS"`
 	DKIMKeyFile     string  `env:"DKIM_KEY_FILE" help:"private key in PEM"`
@@ -71,6 +72,7 @@ type Config struct {
 	dkim    *mailer.DKIM
 	proxy   []netip.Prefix
 	bounce  *feedback.Address // where the bounce listener listens; nil: nowhere
+	inbox   *feedback.Mailbox // the mailbox to poll; nil: none
 }
 
 // settingFault is one thing wrong with one setting.
@@ -309,7 +311,7 @@ func (c *Config) unknown(values map[string]string) (warnings []string) {
 	// Settings of parts to come are known names, and the clock of test builds is one.
 	known := map[string]bool{prefix + "CLOCK_FILE": true, prefix + "TEST_PG": true}
 	for _, later := range []string{
-		"FEEDBACK_IMAP_URL", "FEEDBACK_TOKEN", "BACKUP_TO", "BACKUP_PASSPHRASE", "UPLOADS", "AUTOCERT", "AUTOCERT_EMAIL",
+		"FEEDBACK_TOKEN", "BACKUP_TO", "BACKUP_PASSPHRASE", "UPLOADS", "AUTOCERT", "AUTOCERT_EMAIL",
 	} {
 		known[prefix+later], known[prefix+later+"_FILE"] = true, true
 	}

@@ -26,7 +26,7 @@ func TestConfigTellsEveryFault(t *testing.T) {
 	_, _, err := loadConfig([]string{
 		"TECHISSUE_DATA=" + data, "TECHISSUE_BASE_URL=letter.example.kr", "TECHISSUE_SMTP_URL=http://x", "TECHISSUE_SMTP_CONNECTIONS=many", "TECHISSUE_UNCERTAIN=maybe",
 		"TECHISSUE_DKIM_DOMAIN=example.kr", "TECHISSUE_TZ=Asia/Nowhere", "TECHISSUE_TRUSTED_PROXIES=here", "TECHISSUE_DB=postgres://x/y", "TECHISSUE_FROM=nobody",
-		"TECHISSUE_STOP_GRACE=long",
+		"TECHISSUE_STOP_GRACE=long", "TECHISSUE_BOUNCE_LISTEN=everywhere", "TECHISSUE_FEEDBACK_IMAP_URL=imap+insecure://u:hunter2@mail.example.kr",
 	}, filepath.Join(data, ".env"), nil)
 	var faults settingFaults
 	if !errors.As(err, &faults) {
@@ -34,10 +34,14 @@ func TestConfigTellsEveryFault(t *testing.T) {
 	}
 	for _, name := range []string{
 		"BASE_URL", "SMTP_URL", "SMTP_CONNECTIONS", "UNCERTAIN", "DKIM_SELECTOR", "DKIM_KEY_FILE", "TZ", "TRUSTED_PROXIES", "SECRET", "FROM", "STOP_GRACE",
+		"BOUNCE_LISTEN", "FEEDBACK_IMAP_URL",
 	} {
 		if !strings.Contains(err.Error(), prefix+name+":") {
 			t.Errorf("%s is not named in\n%v", name, err)
 		}
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("a password is told: %v", err)
 	}
 }
 

@@ -31,6 +31,14 @@ func (c *Config) judgeFeedback() (faults settingFaults) {
 			c.bounce = &a
 		}
 	}
+	if c.FeedbackIMAPURL != "" {
+		m, err := feedback.ParseMailbox(c.FeedbackIMAPURL)
+		if err != nil {
+			faults = append(faults, settingFault{prefix + "FEEDBACK_IMAP_URL", err.Error(), "imaps://letter%40example.kr:password@imap.example.kr/INBOX"})
+		} else {
+			c.inbox = &m
+		}
+	}
 	return faults
 }
 
@@ -38,6 +46,9 @@ func (c *Config) judgeFeedback() (faults settingFaults) {
 func (c *Config) feedbackWays() (ways []string) {
 	if c.bounce != nil {
 		ways = append(ways, "listener")
+	}
+	if c.inbox != nil {
+		ways = append(ways, "imap")
 	}
 	return ways
 }
@@ -51,6 +62,10 @@ func (a *app) receive(parts *parts) error {
 		}
 		l := feedback.Listener{Intake: a.intake(), Domain: a.cfg.BounceDomain, LMTP: a.cfg.bounce.LMTP, Log: a.log}
 		parts.run("bounce listener", func(ctx context.Context) error { return l.Serve(ctx, at) })
+	}
+	if a.cfg.inbox != nil {
+		p := feedback.Poller{Mailbox: *a.cfg.inbox, Intake: a.intake(), Bookmark: a.svc, Now: now, Log: a.log}
+		parts.run("feedback mailbox", p.Run)
 	}
 	return nil
 }

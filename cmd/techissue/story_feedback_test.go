@@ -5,12 +5,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
+	"net"
 	"net/smtp"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapserver"
+	"github.com/emersion/go-imap/v2/imapserver/imapmemserver"
 
 	"techissue/mailer/smtptest"
 )
@@ -169,6 +176,46 @@ func TestStoryOfAListener(t *testing.T) {
 	h.env = append(h.env, "TECHISSUE_BOUNCE_LISTEN=everywhere")
 	h.run(3, "serve")
 }
+
+// The server reads the sender's mailbox.
+func TestStoryOfAMailbox(t *testing.T) {
+	t.Parallel()
+	store := imapmemserver.New()
+	user := imapmemserver.NewUser("letter@example.kr", "s3cret words")
+	if err := user.Create("INBOX", nil); err != nil {
+		t.Fatal(err)
+	}
+	store.AddUser(user)
+	post := imapserver.New(&imapserver.Options{
+		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
+			return store.NewSession(), nil, nil
+		},
+		Logger: log.New(io.Discard, "", 0), InsecureAuth: true,
+	})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = post.Serve(l) }()
+	defer post.Close()
+	h := bouncing(t, 3, "TECHISSUE_FEEDBACK_IMAP_URL=imap+insecure://letter%40example.kr:s3cret%20words@"+l.Addr().String()+"/INBOX?every=10s", "TECHISSUE_LOG_LEVEL=debug")
+	server := h.serve()
+	h.run(0, "issue", "send", "1")
+	m := h.sent(3)["reader2@mail2.example"]
+	report := []byte(strings.ReplaceAll(postfixReport(m, "letter@example.kr", "5.1.1", gone), "\n", "\r\n"))
+	if _, err := user.Append("INBOX", sized{bytes.NewReader(report)}, &imap.AppendOptions{Time: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	h.until("the bounce is read", func() bool { return strings.HasPrefix(h.suppressed()[m.Rcpt()], "hard: ") })
+	h.stop(server)
+	if said := h.said.String(); strings.Contains(said, "s3cret") {
+		t.Errorf("the password is told:\n%s", said)
+	}
+}
+
+type sized struct{ *bytes.Reader }
+
+func (s sized) Size() int64 { return s.Reader.Size() }
 
 type zeros struct{}
 
