@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 
 // Only one room knows each of these.
 var ownedBy = map[string]string{
-	"github.com/labstack/echo/": "handlers", "github.com/wneessen/go-mail": "mailer", "github.com/emersion/go-smtp": "mailer", "github.com/emersion/go-imap": "mailer",
+	"github.com/labstack/echo/": "handlers", "github.com/wneessen/go-mail": "mailer", "github.com/emersion/go-smtp": "mailer", "github.com/emersion/go-imap": "mailer", "code.dny.dev/ssrf": "outbound",
 	"database/sql": "db", "github.com/mattn/go-sqlite3": "db", "github.com/jackc/pgx/": "db", "github.com/pressly/goose/": "db",
 }
 
