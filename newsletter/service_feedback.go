@@ -235,8 +235,12 @@ func (s *Service) complained(ctx context.Context, tx Tx, l letterBack, f Feedbac
 	return s.unsubscribe(ctx, tx, &sub, "complaint", "")
 }
 
-// leaveByMail is the mailto of List-Unsubscribe: the token in the address is the authority, as in the link.
+// leaveByMail is the mailto of List-Unsubscribe: the token in the address is the authority, as in the link. A provider that
+// proved itself needs none: its readers left by its own link.
 func (s *Service) leaveByMail(ctx context.Context, tx Tx, f Feedback, out *FeedbackResult) error {
+	if f.OptOut == "" && f.Proven {
+		return s.leaveByProvider(ctx, tx, f, out)
+	}
 	id, err := s.opt.Keys().VerifyMailto("u+" + f.OptOut + "@")
 	if err != nil {
 		out.Outcome = FeedbackForged
@@ -255,6 +259,27 @@ func (s *Service) leaveByMail(ctx context.Context, tx Tx, f Feedback, out *Feedb
 	}
 	out.Outcome, out.Subscriber = FeedbackTaken, sub.ID
 	return s.unsubscribe(ctx, tx, &sub, "mailto", "")
+}
+
+func (s *Service) leaveByProvider(ctx context.Context, tx Tx, f Feedback, out *FeedbackResult) error {
+	l, outcome, err := s.matchFeedback(ctx, tx, f)
+	if err != nil || outcome != "" {
+		out.Outcome = outcome
+		return err
+	}
+	out.Delivery, out.Notice, out.Subscriber = l.delivery.ID, l.notice.ID, l.subscriber()
+	sub, known, err := readerOf(ctx, tx, l)
+	switch {
+	case err != nil:
+		return err
+	case !known:
+		out.Outcome = FeedbackGone
+		return nil
+	case sub.Status == Unsubscribed:
+		return nil // out says known
+	}
+	out.Outcome = FeedbackTaken
+	return s.unsubscribe(ctx, tx, &sub, f.Via, "")
 }
 
 // offerLeave keeps an answer that begins with 수신거부 for the editor: its sender is only what it says it is.
