@@ -44,6 +44,8 @@ type Options struct {
 	Ready func(context.Context) error
 	// Observe is told of each answered request: its route (a pattern, never a path), method, status and time; nil tells nobody.
 	Observe func(route, method string, status int, took time.Duration)
+	// Feedback takes notices of mail providers at /hooks/feedback; nil answers 404.
+	Feedback FeedbackHook
 	// Demo is set by the demo only.
 	Demo *Demo
 	// Version is shown at the desk, nowhere else (S46).

@@ -134,6 +134,7 @@ func (s *server) siteRoutes() []route {
 		{"GET", "/robots.txt", public(), s.robots, trait{}},
 		{"GET", "/assets/:hash/*", public(), s.asset, trait{}},
 		{"GET", "/favicon.ico", public(), s.favicon, trait{}},
+		{"POST", "/hooks/feedback/:provider/:token", token(), s.feedbackHook, trait{outside: true, body: hookBody}},
 		{"GET", "/healthz", public(), s.healthz, trait{}},
 		{"GET", "/readyz", public(), s.readyz, trait{}},
 	}

@@ -88,7 +88,7 @@ func openDesk(t *testing.T, d *db.DB, passwords newsletter.Passwords) *desk {
 		passwords = &clearPasswords{}
 	}
 	k.Service, err = newsletter.NewService(t.Context(), newsletter.Options{
-		Store: k.store, Keys: func() newsletter.Keyring { return keys }, Now: k.clock.Now, Passwords: passwords, Leavers: k.leavers, Links: roundupLinks,
+		Store: k.store, Keys: func() newsletter.Keyring { return keys }, Now: k.clock.Now, Passwords: passwords, Leavers: k.leavers, Links: roundupLinks, FeedbackDoors: []string{"pipe"},
 		House: newsletter.House{SiteName: "테크잇슈", BaseURL: "http://localhost:8080", From: "letter@example.com"},
 	})
 	if err != nil {

@@ -19,7 +19,7 @@ type LetterReport struct {
 // FeedbackWay is a way by which bounces reach the house, and what it brought.
 type FeedbackWay struct {
 	Name     string           `json:"name"`
-	Set      bool             `json:"set"` // named in the settings; a pipe shows by what it brings
+	Set      bool             `json:"set"` // named in the settings; a door shows by what it brings
 	LastAt   time.Time        `json:"last_at,omitzero"`
 	Outcomes map[string]int64 `json:"outcomes"`
 }

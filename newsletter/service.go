@@ -27,6 +27,8 @@ type Options struct {
 	FeedbackWays []string
 	// Location is of dates in texts; nil is UTC.
 	Location *time.Location
+	// FeedbackDoors names those that count as a way when something came by them lately: pipe, and providers whose notices would be taken.
+	FeedbackDoors []string
 	// Wake tells the queue that there is work; it must not block.
 	Wake func()
 }

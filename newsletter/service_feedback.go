@@ -343,8 +343,8 @@ func (s *Service) FeedbackLog(ctx context.Context, outcome string, before int64,
 	return rows, more, err
 }
 
-// FeedbackWays lists the ways by which bounces reach the house: those in the settings, and a pipe that brought
-// something lately. None at all is NoFeedbackText.
+// FeedbackWays lists the ways by which bounces reach the house: those in the settings, and open doors by which
+// something came lately. None at all is NoFeedbackText.
 func (s *Service) FeedbackWays(ctx context.Context) ([]FeedbackWay, error) {
 	all, err := get(ctx, s, func(tx Tx) ([]FeedbackWay, error) { return tx.FeedbackTally(ctx) })
 	if err != nil {
@@ -358,7 +358,7 @@ func (s *Service) FeedbackWays(ctx context.Context) ([]FeedbackWay, error) {
 	var ways []FeedbackWay
 	for _, w := range all {
 		w.Set = slices.Contains(s.opt.FeedbackWays, w.Name)
-		if w.Set || w.Name == "pipe" && s.opt.Now().Sub(w.LastAt) < feedbackMemory {
+		if w.Set || slices.Contains(s.opt.FeedbackDoors, w.Name) && s.opt.Now().Sub(w.LastAt) < feedbackMemory {
 			ways = append(ways, w)
 		}
 	}

@@ -148,6 +148,7 @@ func (a *app) wire(ctx context.Context) (err error) {
 		Store: a.store, Keys: keyring, Now: now, Log: a.log, House: a.cfg.house(), Renderer: a.letters, Links: a.letters.Links, Leavers: leavers,
 		Passwords: handlers.NewPasswords(), SendingRefused: a.cfg.sendingRefused,
 		DefaultUncertain: newsletter.UncertainPolicy(a.cfg.Uncertain), Wake: a.wake, Location: a.cfg.loc, FeedbackWays: a.cfg.feedbackWays(),
+		FeedbackDoors: a.cfg.feedbackDoors(),
 	})
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -44,6 +45,9 @@ type Config struct {
 	BounceDomain    string  `env:"BOUNCE_DOMAIN" help:"domain of signed envelope senders; empty uses the sender's address"`
 	BounceListen    string  `env:"BOUNCE_LISTEN" help:"where bounces and complaints are taken by SMTP (host:port) or LMTP (a socket's path, lmtp://host:port)"`
 	FeedbackIMAPURL string  `env:"FEEDBACK_IMAP_URL" secret:"true" help:"mailbox to poll for bounces and answers: imaps://user:password@host/INBOX?move=folder&every=1m"`
+	FeedbackToken   string  `env:"FEEDBACK_TOKEN" secret:"true" help:"secret in the address of provider notices, https://…/hooks/feedback/{ses|mailgun|postmark|sendgrid}/TOKEN; comma-separated, any opens"`
+	MailgunKey      string  `env:"FEEDBACK_MAILGUN_KEY" secret:"true" help:"Mailgun's HTTP webhook signing key"`
+	SendGridKey     string  `env:"FEEDBACK_SENDGRID_KEY" help:"verification key of SendGrid's signed event webhook"`
 	DKIMDomain      string  `env:"DKIM_DOMAIN" help:"signing domain; off when unset"`
 	DKIMSelector    string  `env:"DKIM_SELECTOR" help:"selector of the public key in DNS"`
 	DKIMKeyFile     string  `env:"DKIM_KEY_FILE" help:"private key in PEM"`
@@ -73,6 +77,8 @@ type Config struct {
 	proxy   []netip.Prefix
 	bounce  *feedback.Address // where the bounce listener listens; nil: nowhere
 	inbox   *feedback.Mailbox // the mailbox to poll; nil: none
+	tokens  []string          // that open the address of provider notices
+	events  *ecdsa.PublicKey  // SendGrid's
 }
 
 // settingFault is one thing wrong with one setting.
@@ -311,7 +317,7 @@ func (c *Config) unknown(values map[string]string) (warnings []string) {
 	// Settings of parts to come are known names, and the clock of test builds is one.
 	known := map[string]bool{prefix + "CLOCK_FILE": true, prefix + "TEST_PG": true}
 	for _, later := range []string{
-		"FEEDBACK_TOKEN", "BACKUP_TO", "BACKUP_PASSPHRASE", "UPLOADS", "AUTOCERT", "AUTOCERT_EMAIL",
+		"BACKUP_TO", "BACKUP_PASSPHRASE", "UPLOADS", "AUTOCERT", "AUTOCERT_EMAIL",
 	} {
 		known[prefix+later], known[prefix+later+"_FILE"] = true, true
 	}

@@ -9,8 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"techissue/handlers"
 	"techissue/mailer/feedback"
 	"techissue/newsletter"
+	"techissue/outbound"
 )
 
 // intake takes messages in for this house.
@@ -39,10 +41,31 @@ func (c *Config) judgeFeedback() (faults settingFaults) {
 			c.inbox = &m
 		}
 	}
+	for t := range strings.SplitSeq(c.FeedbackToken, ",") {
+		if t = strings.TrimSpace(t); t == "" {
+			continue
+		}
+		if len(t) < 16 || strings.ContainsFunc(t, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("/?#%\\", r) }) {
+			faults = append(faults, settingFault{prefix + "FEEDBACK_TOKEN", "is shorter than 16 characters, or does not fit into an address", "$(openssl rand -hex 24)"})
+			break
+		}
+		c.tokens = append(c.tokens, t)
+	}
+	if c.SendGridKey != "" {
+		key, err := feedback.ParseSendGridKey(c.SendGridKey)
+		if err != nil {
+			faults = append(faults, settingFault{prefix + "FEEDBACK_SENDGRID_KEY", err.Error(), "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE…"})
+		}
+		c.events = key
+	}
 	return faults
 }
 
-// feedbackWays are the ways of feedback that the settings name.
+// relays are the hosts of the providers that tell by notices.
+var relays = map[string]string{"ses": "amazonaws.com", "mailgun": "mailgun.org", "postmark": "postmarkapp.com", "sendgrid": "sendgrid.net"}
+
+// feedbackWays are the ways of feedback that the settings name. A token alone is none: it counts with the provider through which
+// letters leave, or when something came by it (feedbackDoors).
 func (c *Config) feedbackWays() (ways []string) {
 	if c.bounce != nil {
 		ways = append(ways, "listener")
@@ -50,7 +73,41 @@ func (c *Config) feedbackWays() (ways []string) {
 	if c.inbox != nil {
 		ways = append(ways, "imap")
 	}
+	for _, name := range feedback.Providers {
+		if c.relay != nil && c.opensTo(name) && strings.HasSuffix(c.relay.Host, "."+relays[name]) {
+			ways = append(ways, name)
+		}
+	}
 	return ways
+}
+
+// opensTo tells whether a provider's notices can be taken.
+func (c *Config) opensTo(provider string) bool {
+	return len(c.tokens) > 0 && (provider != "mailgun" || c.MailgunKey != "") && (provider != "sendgrid" || c.events != nil)
+}
+
+// feedbackDoors are the ways that count when something came by them lately.
+func (c *Config) feedbackDoors() []string {
+	doors := []string{"pipe"}
+	for _, name := range feedback.Providers {
+		if c.opensTo(name) {
+			doors = append(doors, name)
+		}
+	}
+	return doors
+}
+
+// hook takes providers' notices, nil without a token.
+func (a *app) hook() handlers.FeedbackHook {
+	if len(a.cfg.tokens) == 0 {
+		return nil
+	}
+	out := outbound.New(outbound.Options{Agent: "techissue"})
+	h := &feedback.Hooks{
+		Intake: a.intake(), Store: a.svc, Now: now, Log: a.log, Tokens: a.cfg.tokens, Mailgun: a.cfg.MailgunKey, SendGrid: a.cfg.events,
+		Fetch: func(ctx context.Context, url string) ([]byte, error) { return out.Get(ctx, url, 64<<10) },
+	}
+	return h.Take
 }
 
 // receive starts the ways of feedback that this process keeps.

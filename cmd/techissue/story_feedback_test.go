@@ -7,6 +7,7 @@ import (
 	"io"
 	"log"
 	"net"
+	"net/http"
 	"net/smtp"
 	"os"
 	"os/exec"
@@ -175,6 +176,44 @@ func TestStoryOfAListener(t *testing.T) {
 	h.stop(server)
 	h.env = append(h.env, "TECHISSUE_BOUNCE_LISTEN=everywhere")
 	h.run(3, "serve")
+}
+
+// A provider posts what came back. Its secret opens, and stands in no log.
+func TestStoryOfANotice(t *testing.T) {
+	t.Parallel()
+	const secret = "f00dfacef00dfacef00dface"
+	h := bouncing(t, 3, "TECHISSUE_FEEDBACK_TOKEN="+secret, "TECHISSUE_LOG_LEVEL=debug")
+	server := h.serve()
+	h.run(0, "issue", "send", "1")
+	m := h.sent(3)["reader2@mail2.example"]
+	post := func(path string) int {
+		notice := fmt.Sprintf(`{"RecordType":"Bounce","ID":1,"Type":"HardBounce","MessageID":%q,"Details":"smtp;550 5.1.1 no such user","Email":%q}`, m.QueueID(), m.Rcpt())
+		res, err := http.Post(h.base+path, "application/json", strings.NewReader(notice))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	if code := post("/hooks/feedback/postmark/" + secret + "0"); code != 404 {
+		t.Errorf("a wrong secret: %d", code)
+	}
+	for range 2 {
+		if code := post("/hooks/feedback/postmark/" + secret); code != 200 {
+			t.Errorf("a notice: %d", code)
+		}
+	}
+	if got := h.suppressed(); len(got) != 1 || !strings.HasPrefix(got[m.Rcpt()], "hard: 1호: ") {
+		t.Errorf("suppressed are %v", got)
+	}
+	h.stop(server)
+	if strings.Contains(h.said.String(), secret) {
+		t.Error("the secret is told")
+	}
+	h.env = append(h.env, "TECHISSUE_FEEDBACK_TOKEN=short", "TECHISSUE_FEEDBACK_SENDGRID_KEY=none")
+	if out := h.run(3, "doctor"); !strings.Contains(out, "FEEDBACK_TOKEN") || !strings.Contains(out, "FEEDBACK_SENDGRID_KEY") {
+		t.Errorf("doctor says %s", out)
+	}
 }
 
 // The server reads the sender's mailbox.
