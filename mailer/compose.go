@@ -20,6 +20,7 @@ type Reader struct {
 	Email         string
 	Name          string // "" gives each merge tag its default
 	Unsubscribe   string // whole URL
+	Mailto        string // the same by mail; "" where nothing reads it
 	Preferences   string
 	Opinion       string    // ?v= follows
 	Consent       string    // who gets this and since when
@@ -187,9 +188,13 @@ func (p *Prepared) headers(r *Reader) ([]header, error) {
 		h = append(h, header{"Reply-To", p.replyTo})
 	}
 	if !r.WithoutOptOut {
+		leave := "<" + r.Unsubscribe + ">"
+		if r.Mailto != "" { // second: RFC 8058 wants the web address, and readers of one address take the first
+			leave += ", <" + r.Mailto + ">"
+		}
 		h = append(h,
 			header{"List-Id", "<" + p.snap.House.ListID + ">"},
-			header{"List-Unsubscribe", "<" + r.Unsubscribe + ">"},
+			header{"List-Unsubscribe", leave},
 			header{"List-Unsubscribe-Post", "List-Unsubscribe=One-Click"},
 			header{"Precedence", "bulk"},
 			header{"Feedback-ID", p.feedback})

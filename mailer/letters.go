@@ -82,14 +82,18 @@ func (l *Letters) ComposeDelivery(_ context.Context, c newsletter.Claimed, e new
 	sign := func(purpose newsletter.Purpose, id int64) string {
 		return keys.SignWith(keyID, purpose, id, time.Time{})
 	}
+	leave := sign(newsletter.PurposeUnsubscribe, int64(c.Subscriber))
 	r := Reader{
 		Email: c.Email, Name: c.Name,
-		Unsubscribe: house.BaseURL + "/u/" + sign(newsletter.PurposeUnsubscribe, int64(c.Subscriber)),
+		Unsubscribe: house.BaseURL + "/u/" + leave,
 		Preferences: house.BaseURL + "/me/" + sign(newsletter.PurposePreferences, int64(c.Subscriber)),
 		Opinion:     house.BaseURL + "/f/" + sign(newsletter.PurposeOpinion, c.ID),
 		Consent:     l.consent(c.ConsentAt),
 		MessageID:   keys.MessageID(int64(c.Issue), c.ID, keyID, house.ListID),
 		Date:        c.PreparedAt.In(l.Location), BoundarySeed: deliverySeed(c.ID),
+	}
+	if house.MailLeave != "" {
+		r.Mailto = newsletter.LeaveMailto(leave, house.MailLeave)
 	}
 	if p.counted != nil && !c.NoTracking {
 		r.Click, r.Open = sign(newsletter.PurposeClick, c.ID), sign(newsletter.PurposeOpen, c.ID)

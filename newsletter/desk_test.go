@@ -79,19 +79,27 @@ func (p *clearPasswords) Check(password, hash string) (ok, rehash bool) {
 
 func openDesk(t *testing.T, d *db.DB, passwords newsletter.Passwords) *desk {
 	t.Helper()
+	return openDeskWith(t, d, func(o *newsletter.Options) {
+		if passwords != nil {
+			o.Passwords = passwords
+		}
+	})
+}
+
+// openDeskWith changes what the service is made of.
+func openDeskWith(t *testing.T, d *db.DB, mend func(*newsletter.Options)) *desk {
+	t.Helper()
 	keys, err := newsletter.NewKeyring([]string{"a secret of these tests only"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	k := &desk{t: t, store: db.Store{DB: d}, keys: keys, clock: &deskClock{now: dbtest.Start}, leavers: &leaversFile{}}
-	if passwords == nil {
-		passwords = &clearPasswords{}
-	}
-	k.Service, err = newsletter.NewService(t.Context(), newsletter.Options{
-		Store: k.store, Keys: func() newsletter.Keyring { return keys }, Now: k.clock.Now, Passwords: passwords, Leavers: k.leavers, Links: roundupLinks, FeedbackDoors: []string{"pipe"},
+	o := newsletter.Options{
+		Store: k.store, Keys: func() newsletter.Keyring { return keys }, Now: k.clock.Now, Passwords: &clearPasswords{}, Leavers: k.leavers, Links: roundupLinks, FeedbackDoors: []string{"pipe"},
 		House: newsletter.House{SiteName: "테크잇슈", BaseURL: "http://localhost:8080", From: "letter@example.com"},
-	})
-	if err != nil {
+	}
+	mend(&o)
+	if k.Service, err = newsletter.NewService(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
 	return k

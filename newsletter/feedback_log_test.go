@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"techissue/db/dbtest"
 	"techissue/newsletter"
 )
 
@@ -99,4 +100,26 @@ func TestASignatureVouchesForOneNotice(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A pipe shows by what it brings: from then on letters offer to leave by mail.
+func TestAPipeOpensTheMailto(t *testing.T) {
+	t.Parallel()
+	k := openDeskWith(t, dbtest.New(t), func(o *newsletter.Options) { o.House.Bounce = "bounce.example.com" })
+	leave := func() string {
+		h, err := k.House(t.Context())
+		k.must(err)
+		return h.MailLeave
+	}
+	if got := leave(); got != "" {
+		t.Errorf("before anything came: %q", got)
+	}
+	k.take(newsletter.Feedback{Kind: newsletter.FeedbackNone, Why: "other", Via: "pipe"}, newsletter.FeedbackIgnored)
+	if got := leave(); got != "bounce.example.com" {
+		t.Errorf("after: %q", got)
+	}
+	k.clock.add(91 * 24 * time.Hour)
+	if got := leave(); got != "" {
+		t.Errorf("long after: %q", got)
+	}
 }

@@ -1,13 +1,31 @@
 package newsletter
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// MailtoAddress is the second way of List-Unsubscribe: a message to it unsubscribes. The token is that of the link.
-func MailtoAddress(token, domain string) string { return "u+" + token + "@" + strings.ToLower(domain) }
+// LeaveMailto is the second way of List-Unsubscribe (RFC 2369): a message to it unsubscribes. The token is that of the link; it stands
+// in the address where the house reads a whole domain, in the subject where it reads one mailbox.
+func LeaveMailto(token, to string) string {
+	if strings.Contains(to, "@") {
+		return "mailto:" + to + "?subject=u%2B" + token
+	}
+	return "mailto:u+" + token + "@" + strings.ToLower(to) + "?subject=unsubscribe"
+}
+
+// leaveSubject is what a message to the mailbox says.
+var leaveSubject = regexp.MustCompile(`(?i)^\s*u[+ ]([a-z0-9-]{30,64})\s*$`)
+
+// LeaveToken finds the token in a subject that LeaveMailto made. Some programs read the plus sign as a blank.
+func LeaveToken(subject string) (token string, ok bool) {
+	if m := leaveSubject.FindStringSubmatch(subject); m != nil {
+		return strings.ToLower(m[1]), true
+	}
+	return "", false
+}
 
 // VerifyMailto returns the reader whose List-Unsubscribe this address is, or NotFound.
 func (k Keyring) VerifyMailto(addr string) (SubscriberID, error) {

@@ -48,6 +48,16 @@ func (s *Service) house(ctx context.Context, tx Tx) (House, error) {
 			*field(&h) = v
 		}
 	}
+	if h.MailLeave == "" && h.Bounce != "" {
+		// Nothing in the settings tells of a pipe: it shows by what it brings.
+		piped, err := s.pipeBrings(ctx, tx)
+		if err != nil {
+			return House{}, err
+		}
+		if piped {
+			h.MailLeave = h.Bounce
+		}
+	}
 	return h, nil
 }
 

@@ -193,9 +193,10 @@ type House struct {
 	ReplyTo    string `json:"reply_to"`
 	ListID     string `json:"list_id"`       // ASCII, e.g. letter.example.kr
 	Bounce     string `json:"bounce_domain"` // "" uses From as the envelope sender
-	// MailLeave prints a mailto beside the link of List-Unsubscribe: set while something reads mail to the bounce domain.
-	MailLeave bool  `json:"mail_leave,omitempty"`
-	Legal     Legal `json:"legal"`
+	// MailLeave is where the mailto beside the link of List-Unsubscribe leads, "" while nothing reads it: the domain of signed addresses,
+	// or the polled mailbox, whose messages carry the token in their subject.
+	MailLeave string `json:"mail_leave,omitempty"`
+	Legal     Legal  `json:"legal"`
 }
 
 // IssueFilter selects issues for a list, highest number first.

@@ -366,6 +366,17 @@ func (s *Service) FeedbackWays(ctx context.Context) ([]FeedbackWay, error) {
 	return ways, nil
 }
 
+// pipeBrings tells whether the pipe brought something lately.
+func (s *Service) pipeBrings(ctx context.Context, tx Tx) (bool, error) {
+	all, err := tx.FeedbackTally(ctx)
+	if err != nil {
+		return false, fmt.Errorf("ways of feedback: %w", err)
+	}
+	return slices.ContainsFunc(all, func(w FeedbackWay) bool {
+		return w.Name == "pipe" && s.opt.Now().Sub(w.LastAt) < feedbackMemory
+	}), nil
+}
+
 // mailAlerts tells the owners of every alert once, whoever raised it.
 func (s *Service) mailAlerts(ctx context.Context) error {
 	const batch = 20

@@ -400,7 +400,7 @@ func (c *Config) house() newsletter.House {
 	}
 	return newsletter.House{
 		SiteName: name, Tagline: "쉽고 재밌는 IT 트렌드 레터", Author: "이재훈", AuthorLine: "쉽고 재밌는 IT 트렌드 레터 ‘테크잇슈’를 만들어요.",
-		BaseURL: c.BaseURL, From: c.from.Address, FromName: name, ReplyTo: c.ReplyTo, ListID: c.ListID, Bounce: c.BounceDomain,
+		BaseURL: c.BaseURL, From: c.from.Address, FromName: name, ReplyTo: c.ReplyTo, ListID: c.ListID, Bounce: c.BounceDomain, MailLeave: c.mailLeave(),
 		Legal: newsletter.Legal{Name: c.LegalName, Representative: c.LegalRepresentative, Address: c.LegalAddress, Phone: c.LegalPhone, Email: c.LegalEmail},
 	}
 }

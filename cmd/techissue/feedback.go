@@ -86,6 +86,19 @@ func (c *Config) opensTo(provider string) bool {
 	return len(c.tokens) > 0 && (provider != "mailgun" || c.MailgunKey != "") && (provider != "sendgrid" || c.events != nil)
 }
 
+// mailLeave is where a mailto in the letters would be read, "" when nowhere: a pipe shows only by what it brings.
+func (c *Config) mailLeave() string {
+	switch {
+	case c.bounce != nil && c.BounceDomain != "":
+		return c.BounceDomain
+	case c.inbox == nil:
+		return ""
+	case strings.EqualFold(c.inbox.User, c.ReplyTo):
+		return c.ReplyTo
+	}
+	return c.from.Address // the polled mailbox is the sender's
+}
+
 // feedbackDoors are the ways that count when something came by them lately.
 func (c *Config) feedbackDoors() []string {
 	doors := []string{"pipe"}

@@ -80,6 +80,9 @@ func (h House) judge(m *part, env Envelope) []newsletter.Feedback {
 			return leave(m, token[len("u+"):])
 		}
 	}
+	if token, ok := newsletter.LeaveToken(word(m.header.get("subject"))); ok && slices.ContainsFunc(recipients(m, env), h.isHouse) {
+		return leave(m, token)
+	}
 	switch {
 	case h.ours(m):
 		return nothing("loop")

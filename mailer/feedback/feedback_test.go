@@ -81,6 +81,7 @@ func TestCorpus(t *testing.T) {
 		{"loop-own-letter", newsletter.FeedbackNone, "loop", "", "", ""},
 		{"loop-own-notice", newsletter.FeedbackNone, "loop", "", "", ""},
 		{"leave-mailto", newsletter.FeedbackLeave, "", "", "", "optout"},
+		{"leave-subject", newsletter.FeedbackLeave, "", "", "", "optout"},
 		{"ask-plain", newsletter.FeedbackAsk, "", "", "", ""},
 		{"ask-subject", newsletter.FeedbackAsk, "", "", "", ""},
 		{"ask-html", newsletter.FeedbackAsk, "", "", "", ""},
