@@ -24,7 +24,12 @@ type dialect struct {
 	retry    func(error) bool // run the transaction again
 	// hasVersions counts goose's table, 0 or 1.
 	hasVersions string
-	texts       sync.Map // query as written → as the engine reads it
+	// bag and allOf write words for the full-text index, and a query for a bag that holds them all.
+	bag   func(words []string) string
+	allOf func(terms []newsletter.SearchTerm) string
+	// useIndex is run before a search, "" for nothing.
+	useIndex string
+	texts    sync.Map // query as written → as the engine reads it
 }
 
 func sqliteDialect() *dialect {
@@ -43,7 +48,14 @@ func sqliteDialect() *dialect {
 			"max":         "MAX",
 			"min":         "MIN",
 			"found":       "INSTR",
+			"match":       "MATCH",
+			"bag":         "TEXT",
+			"query":       "TEXT",
+			// FTS5 needs a build tag. The simple tokenizer leaves everything beyond ASCII as it is, and Go has cut the words.
+			"search_words": "CREATE VIRTUAL TABLE search_words USING fts4(title, whole, tokenize=simple);",
 		},
+		bag:         fts4Bag,
+		allOf:       fts4All,
 		kind:        sqliteKind,
 		retry:       func(error) bool { return false },
 		hasVersions: `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'goose_db_version'`,
@@ -67,7 +79,19 @@ func postgresDialect() *dialect {
 			"max":         "GREATEST",
 			"min":         "LEAST",
 			"found":       `pg_catalog."position"`, // as SQL's POSITION(b IN a), with its values in the other order
+			"match":       "@@",
+			"bag":         "TSVECTOR",
+			"query":       "TSQUERY",
+			// Bags without places: a query for several words needs no look at the row itself.
+			"search_words": "CREATE TABLE search_words (docid BIGINT PRIMARY KEY, title TSVECTOR NOT NULL, whole TSVECTOR NOT NULL);\n" +
+				"CREATE INDEX search_words_title ON search_words USING gin (title);\n" +
+				"CREATE INDEX search_words_whole ON search_words USING gin (whole);",
 		},
+		bag:   tsvectorBag,
+		allOf: tsqueryAll,
+		// Bags lie out of line, which the planner does not count when it prefers to walk the table: 220 ms for 5,000 articles
+		// where the index takes 6.
+		useIndex:    `SELECT set_config('enable_seqscan', 'off', true)`,
 		kind:        postgresKind,
 		retry:       postgresRetry,
 		hasVersions: `SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'goose_db_version'`,

@@ -101,15 +101,19 @@ func (s *server) frontPage(ctx context.Context, v *homeView) error {
 // listView is a page of cards, with the address of the next one.
 type listView struct {
 	Heading, Lead string
-	Query, Tag    string
+	Tag           string
 	Articles      []articleCard
 	Issues        []issueCard
 	More          string
 	Form          signupView
 }
 
+// articles lists them all; with a query it is a search among them.
 func (s *server) articles(c echo.Context) error {
-	return s.articleList(c, newsletter.ArticleFilter{Query: query(c)}, listView{Heading: "아티클", Query: query(c)})
+	if query(c) != "" {
+		return s.searchIn(c, newsletter.FoundArticle)
+	}
+	return s.articleList(c, newsletter.ArticleFilter{}, listView{Heading: "아티클"})
 }
 
 func (s *server) tag(c echo.Context) error {
@@ -146,9 +150,6 @@ func (s *server) articleList(c echo.Context, f newsletter.ArticleFilter, v listV
 	v.Articles, v.Form = articleCards(list), s.newSignup()
 	if more {
 		next := url.Values{"after": {strconv.FormatInt(int64(list[len(list)-1].ID), 10)}}
-		if v.Query != "" {
-			next.Set("q", v.Query)
-		}
 		v.More = c.Request().URL.EscapedPath() + "?" + next.Encode()
 	}
 	feed := ""
@@ -156,23 +157,8 @@ func (s *server) articleList(c echo.Context, f newsletter.ArticleFilter, v listV
 		feed = tagPath(v.Tag)
 	}
 	return s.page(c, http.StatusOK, "site/articles", templates.Page{
-		Feed: feed, Title: v.Heading, Canonical: s.baseURL + c.Request().URL.EscapedPath(), NoIndex: v.Query != "" || f.Cursor != 0, Body: v,
+		Feed: feed, Title: v.Heading, Canonical: s.baseURL + c.Request().URL.EscapedPath(), NoIndex: f.Cursor != 0, Body: v,
 	})
-}
-
-// search finds articles and issues.
-func (s *server) search(c echo.Context) error {
-	q := query(c)
-	v := listView{Heading: "검색", Query: q}
-	if q == "" {
-		return c.Redirect(http.StatusSeeOther, "/articles")
-	}
-	issues, _, err := s.svc.Issues(c.Request().Context(), newsletter.IssueFilter{Public: true, Query: q, Limit: 6})
-	if err != nil {
-		return err
-	}
-	v.Issues = issueCards(issues)
-	return s.articleList(c, newsletter.ArticleFilter{Query: q}, v)
 }
 
 type articleView struct {

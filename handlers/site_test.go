@@ -571,9 +571,13 @@ func TestHomeAndArticles(t *testing.T) {
 	b.get("/articles/"+url.PathEscape("없는-글")).must(t, 404, `action="/search"`)
 	b.get("/tags/"+url.PathEscape("반도체")).must(t, 200, "#반도체", a.Title)
 	b.get("/tags/none").must(t, 404)
-	b.get("/articles?q="+url.QueryEscape("인재")).must(t, 200, a.Title)
+	b.get("/articles?q="+url.QueryEscape("인재")).must(t, 200, "반도체 <mark>인재</mark>, 어디로 갈까")
 	b.get("/articles?q="+url.QueryEscape("없는말'\"<b>")).must(t, 200, "맞는 글이 없어요").mustNot(t, "<b>")
-	b.get("/search?q="+url.QueryEscape("인재")).must(t, 200, a.Title)
+	b.get("/search?q="+url.QueryEscape("인재")).must(t, 200, "반도체 <mark>인재</mark>, 어디로 갈까")
+	b.get("/search").must(t, 200, "찾고 싶은 낱말", `action="/search"`, "noindex")
+	b.get("/search?q="+url.QueryEscape("소식")).must(t, 200, "3호의 링크", `href="/issues/3#link-1"`, "새 <mark>소식</mark>", `href="https://news.example.com/1" rel="noopener"`, "1개를 찾았어요")
+	b.get("/search?kind=article&q="+url.QueryEscape("소식")).must(t, 200, "맞는 글이 없어요", "전체에서 찾기")
+	b.get("/search?page=999999&q="+url.QueryEscape("소식")).must(t, 200)
 	for _, p := range []string{"/about", "/privacy", "/issues", "/subscribe", "/me"} {
 		b.get(p).must(t, 200)
 	}

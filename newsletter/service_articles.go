@@ -41,6 +41,9 @@ func (s *Service) CreateArticle(ctx context.Context, actor string, a Article) (A
 		if err := tx.PutArticle(ctx, &a); err != nil {
 			return err
 		}
+		if err := indexArticle(ctx, tx, a); err != nil {
+			return err
+		}
 		if err := s.audit(ctx, tx, actor, "article_create", articleName(a.ID), a.Slug); err != nil {
 			return err
 		}
@@ -174,6 +177,9 @@ func (s *Service) UpdateArticle(ctx context.Context, actor, slug string, change 
 		if err := tx.PutArticle(ctx, &a); err != nil {
 			return err
 		}
+		if err := indexArticle(ctx, tx, a); err != nil {
+			return err
+		}
 		if err := s.audit(ctx, tx, actor, "article_update", articleName(a.ID), a.Slug); err != nil {
 			return err
 		}
@@ -213,6 +219,9 @@ func (s *Service) DeleteArticle(ctx context.Context, actor, slug string) error {
 			return err
 		}
 		if err := tx.DeleteArticle(ctx, a.ID); err != nil {
+			return err
+		}
+		if err := tx.PutSearch(ctx, FoundArticle, int64(a.ID), nil); err != nil {
 			return err
 		}
 		if err := s.audit(ctx, tx, actor, "article_delete", articleName(a.ID), a.Slug); err != nil {

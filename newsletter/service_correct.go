@@ -97,5 +97,8 @@ func (s *Service) correct(ctx context.Context, tx Tx, i *Issue, reason string) e
 			return err
 		}
 	}
+	if err := indexNewest(ctx, tx, *i); err != nil {
+		return err
+	}
 	return tx.BumpRevision(ctx)
 }

@@ -135,6 +135,9 @@ func (s *Service) archive(ctx context.Context, tx Tx, i *Issue) error {
 	if err := tx.MoveIssue(ctx, *i, IssueDraft); err != nil {
 		return err
 	}
+	if err := indexIssue(ctx, tx, *i, snap); err != nil {
+		return err
+	}
 	return tx.BumpRevision(ctx)
 }
 

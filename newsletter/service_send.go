@@ -490,6 +490,9 @@ func (s *Service) prepare(ctx context.Context, i Issue) error {
 		if err := tx.MoveIssue(ctx, now, IssuePreparing); err != nil {
 			return err
 		}
+		if err := indexNewest(ctx, tx, now); err != nil {
+			return err
+		}
 		return tx.BumpRevision(ctx)
 	})
 }

@@ -34,6 +34,7 @@ type Tx interface {
 	LinkTx
 	DeskTx
 	RestTx
+	SearchTx
 }
 
 // SubscriberTx keeps readers, their consents, grants and timeline.

@@ -18,6 +18,7 @@ var sitePages = []pageFile{
 	{"site/notice", siteLayout},
 	{"site/articles", siteLayout},
 	{"site/article", siteLayout},
+	{"site/search", siteLayout},
 	{"site/issues", siteLayout},
 	{"site/issue", siteLayout},
 	{"site/share", siteLayout},

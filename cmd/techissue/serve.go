@@ -91,6 +91,12 @@ func (a *app) listen(parts *parts, demo *handlers.Demo) error {
 		return &exitError{code: exitConfig, err: fmt.Errorf("TECHISSUE_ADDR: %w", err)}
 	}
 	a.cfg.Addr = l.Addr().String()
+	parts.run("search", func(ctx context.Context) error {
+		if err := a.svc.KeepSearch(ctx); err != nil && ctx.Err() == nil {
+			a.log.Error("index for the search", "err", err) // the next start tries again; all but the search works
+		}
+		return nil
+	})
 	server := handlers.Server(a.cfg.Addr, h)
 	parts.run("web", func(ctx context.Context) error {
 		done := make(chan error, 1)
