@@ -9,17 +9,21 @@ import (
 )
 
 const articleColumns = `
-SELECT a.id, a.slug, a.title, a.summary, a.body, a.author, a.status, a.published_at, a.views, a.version, a.created_at, a.updated_at
+SELECT a.id, a.slug, a.title, a.summary, a.body, a.author, a.status, a.published_at, a.views, a.version, a.created_at, a.updated_at, a.comments_closed,
+	(SELECT COUNT(*) FROM comments k WHERE k.on_kind = 'article' AND k.on_id = a.id AND k.status = 'published')
 FROM articles a WHERE TRUE`
 
 func scanArticle(r scanner) (a newsletter.Article, err error) {
 	return a, r.Scan(&a.ID, &a.Slug, &a.Title, &a.Summary, &a.Body, &a.Author, &a.Status, asTime(&a.PublishedAt), &a.Views, &a.Version,
-		asTime(&a.CreatedAt), asTime(&a.UpdatedAt))
+		asTime(&a.CreatedAt), asTime(&a.UpdatedAt), asFlag(&a.CommentsClosed), &a.Comments)
 }
 
-// Article returns one by its slug.
+// Article returns one by its slug, or by one that it had while it was published.
 func (t *Tx) Article(ctx context.Context, slug string) (newsletter.Article, error) {
 	a, err := scanArticle(t.queryRow(ctx, articleColumns+` AND a.slug = ?`, slug))
+	if newsletter.KindOf(err) == newsletter.NotFound {
+		a, err = scanArticle(t.queryRow(ctx, articleColumns+` AND a.id = (SELECT o.article_id FROM old_slugs o WHERE o.slug = ?)`, slug))
+	}
 	if err != nil {
 		return a, missing(err, "없는 아티클이에요.")
 	}
@@ -27,20 +31,29 @@ func (t *Tx) Article(ctx context.Context, slug string) (newsletter.Article, erro
 	return a, err
 }
 
+// ArticleByID returns one by its id, without tags.
+func (t *Tx) ArticleByID(ctx context.Context, id newsletter.ArticleID) (newsletter.Article, error) {
+	a, err := scanArticle(t.queryRow(ctx, articleColumns+` AND a.id = ?`, id))
+	return a, missing(err, "없는 아티클이에요.")
+}
+
 // PutArticle inserts or changes an article with its tags.
 func (t *Tx) PutArticle(ctx context.Context, a *newsletter.Article) error {
-	args := []any{a.Slug, a.Title, a.Summary, a.Body, a.Author, a.Status, orNull(a.PublishedAt), ms(a.UpdatedAt)}
+	args := []any{a.Slug, a.Title, a.Summary, a.Body, a.Author, a.Status, orNull(a.PublishedAt), ms(a.UpdatedAt), flag(a.CommentsClosed)}
 	if a.ID == 0 {
 		id, err := t.insert(ctx, `
-			INSERT INTO articles (slug, title, summary, body, author, status, published_at, updated_at, created_at, version)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1) RETURNING id`, append(args, ms(a.CreatedAt))...)
+			INSERT INTO articles (slug, title, summary, body, author, status, published_at, updated_at, comments_closed, created_at, version)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1) RETURNING id`, append(args, ms(a.CreatedAt))...)
 		if err != nil {
 			return taken(err, "slug", "이미 쓰고 있는 주소(slug)예요.")
 		}
 		a.ID, a.Version = newsletter.ArticleID(id), 1
 	} else {
+		if err := t.keepSlug(ctx, *a); err != nil {
+			return err
+		}
 		err := t.swap(ctx, errVersion, `
-			UPDATE articles SET slug = ?, title = ?, summary = ?, body = ?, author = ?, status = ?, published_at = ?, updated_at = ?, version = version + 1
+			UPDATE articles SET slug = ?, title = ?, summary = ?, body = ?, author = ?, status = ?, published_at = ?, updated_at = ?, comments_closed = ?, version = version + 1
 			WHERE id = ? AND version = ?`, append(args, a.ID, a.Version)...)
 		if err != nil {
 			if errors.Is(err, errVersion) {
@@ -62,8 +75,27 @@ func (t *Tx) PutArticle(ctx context.Context, a *newsletter.Article) error {
 	return nil
 }
 
+// keepSlug remembers the address that a published article gives up, and forgets one that it takes back.
+func (t *Tx) keepSlug(ctx context.Context, a newsletter.Article) error {
+	_, err := t.exec(ctx, `
+		INSERT INTO old_slugs (slug, article_id) SELECT slug, id FROM articles WHERE id = ? AND version = ? AND slug <> ? AND status = 'published'
+		ON CONFLICT DO NOTHING`, a.ID, a.Version, a.Slug)
+	if err == nil {
+		_, err = t.exec(ctx, `DELETE FROM old_slugs WHERE slug = ? AND article_id = ?`, a.Slug, a.ID)
+	}
+	return err
+}
+
+// OldSlugs lists the addresses that an article had.
+func (t *Tx) OldSlugs(ctx context.Context, id newsletter.ArticleID) ([]string, error) {
+	return list(ctx, t, scanText, `SELECT slug FROM old_slugs WHERE article_id = ? ORDER BY slug`, id)
+}
+
 // DeleteArticle removes one with its tags.
 func (t *Tx) DeleteArticle(ctx context.Context, id newsletter.ArticleID) error {
+	if _, err := t.exec(ctx, `DELETE FROM comments WHERE on_kind = 'article' AND on_id = ?`, id); err != nil {
+		return err
+	}
 	return t.swap(ctx, &newsletter.Error{Kind: newsletter.NotFound, Msg: "없는 아티클이에요."}, `DELETE FROM articles WHERE id = ?`, id)
 }
 

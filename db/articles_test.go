@@ -35,7 +35,8 @@ func TestArticleVersions(t *testing.T) {
 			s.Errorf("version %d", a.Version)
 		}
 		equal(s, "changed", bySlug(a.Slug), a)
-		missing(s, func(tx newsletter.Tx) (newsletter.Article, error) { return tx.Article(s.ctx, stale.Slug) })
+		equal(s, "by its former address", bySlug(stale.Slug), a)
+		equal(s, "former addresses", read(s, func(tx newsletter.Tx) ([]string, error) { return tx.OldSlugs(s.ctx, a.ID) }), []string{stale.Slug})
 		s.refused(newsletter.Conflict, func(tx newsletter.Tx) error { return tx.PutArticle(s.ctx, &stale) })
 		b := article("둘째", newsletter.ArticleDraft, time.Time{})
 		s.do(func(tx newsletter.Tx) error { return tx.PutArticle(s.ctx, &b) })

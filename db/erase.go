@@ -37,6 +37,12 @@ func (t *Tx) EraseSubscriber(ctx context.Context, id newsletter.SubscriberID, no
 		{`UPDATE alerts SET text = REPLACE(text, ?, '(지운 주소)') WHERE text {{like}} ? ESCAPE '\'`, []any{email, contains(email)}}, // a server's words quoted
 		{`UPDATE alerts SET text = '' WHERE text {{like}} ? ESCAPE '\'`, []any{contains(email)}},                                 // in other letters
 		{`UPDATE replays SET body = ? WHERE {{found}}(body, ?) > 0`, []any{[]byte{}, []byte(strings.Trim(jsonText(email), `"`))}},
+		// What they wrote goes, the place under which others answered stays.
+		{`DELETE FROM comments WHERE writer_id IN (SELECT id FROM comment_writers WHERE addr_key = ?)
+			AND NOT EXISTS (SELECT 1 FROM comments r WHERE r.parent_id = comments.id)`, []any{s.AddrKey}},
+		{`UPDATE comments SET status = 'deleted', name = '', body = '', ip = '', writer_id = 0, notify = 0
+			WHERE writer_id IN (SELECT id FROM comment_writers WHERE addr_key = ?)`, []any{s.AddrKey}},
+		{`DELETE FROM comment_writers WHERE addr_key = ?`, []any{s.AddrKey}},
 		{`DELETE FROM subscriber_tags WHERE subscriber_id = ?`, []any{id}},
 		{`DELETE FROM subscribers WHERE id = ?`, []any{id}},
 	} {

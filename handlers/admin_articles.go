@@ -78,7 +78,7 @@ type articleEdit struct {
 	Title, Slug, Summary, Tags, Body string
 	Version                          int64
 	State                            stateBadge
-	Published                        bool
+	Published, Closed                bool
 	Site                             string
 	Faults                           faults
 	Preview                          template.HTML
@@ -90,19 +90,20 @@ type articleEdit struct {
 func articleForm(a newsletter.Article) articleEdit {
 	return articleEdit{
 		Stored: a.Slug, Title: a.Title, Slug: a.Slug, Summary: a.Summary, Tags: strings.Join(a.Tags, ", "), Body: a.Body, Version: a.Version,
-		Published: a.Status == newsletter.ArticlePublished, Site: articlePath(a.Slug), State: articleBadges[a.Status],
+		Published: a.Status == newsletter.ArticlePublished, Closed: a.CommentsClosed, Site: articlePath(a.Slug), State: articleBadges[a.Status],
 	}
 }
 
 func readArticle(c echo.Context, v *articleEdit) {
 	v.Title, v.Slug, v.Summary = c.FormValue("title"), strings.TrimSpace(c.FormValue("slug")), c.FormValue("summary")
-	v.Tags, v.Body = c.FormValue("tags"), c.FormValue("body")
+	v.Tags, v.Body, v.Closed = c.FormValue("tags"), c.FormValue("body"), ticked(c, "comments_closed")
 	v.Version, _ = strconv.ParseInt(c.FormValue("version"), 10, 64)
 }
 
 // apply writes the form into an article; publish and unpublish are buttons of the same form.
 func (v articleEdit) apply(a *newsletter.Article, do string) {
 	a.Title, a.Slug, a.Summary, a.Tags, a.Body = v.Title, v.Slug, v.Summary, splitTags(v.Tags), v.Body
+	a.CommentsClosed = v.Closed
 	switch do {
 	case "publish":
 		a.Status = newsletter.ArticlePublished

@@ -50,6 +50,10 @@ func (s *server) adminRoutes() []route {
 		{"GET", "/admin/articles/:slug/delete", desk, s.deleteArticleForm, trait{}},
 		{"POST", "/admin/articles/:slug/delete", desk, s.deleteArticle, trait{}},
 
+		{"GET", "/admin/comments", desk, s.deskComments, trait{}},
+		{"POST", "/admin/comments/:id", desk, s.judgeComment, trait{}},
+		{"POST", "/admin/comments/:id/reply", desk, s.replyComment, trait{}},
+
 		{"GET", "/admin/subscribers", desk, s.readers, trait{}},
 		{"GET", "/admin/subscribers/new", desk, s.newReader, trait{}},
 		{"POST", "/admin/subscribers/new", desk, s.addReader, trait{}},

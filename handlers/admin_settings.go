@@ -28,6 +28,12 @@ var settingFields = []struct {
 	{"발신자", "받은편지함에 보이는 이름이에요. 보내는 주소는 서버 설정으로 정해져 있어요.", []settingField{
 		{Name: "from_name", Label: "보내는 사람 이름"},
 	}},
+	{"댓글", "적어 둔 낱말이 들어 있는 댓글은 확인한 뒤에 올라가요. 첫 댓글과 링크가 있는 댓글도 그래요.", []settingField{
+		{Name: "comment_words", Label: "기다리게 할 낱말, 쉼표로 여러 개"},
+	}},
+	{"검색 등록", "네이버 서치어드바이저와 구글 서치 콘솔이 준 메타 태그에서 content 값만 붙여 넣어 주세요.", []settingField{
+		{Name: "naver_verification", Label: "naver-site-verification"}, {Name: "google_verification", Label: "google-site-verification"},
+	}},
 	{"사업자 정보", "모든 편지의 맨 아래에 들어가요. 광고 호는 다섯 칸을 모두 채워야 보낼 수 있어요.", []settingField{
 		{Name: "legal_name", Label: "상호", Complete: "organization"}, {Name: "legal_representative", Label: "대표"},
 		{Name: "legal_address", Label: "주소", Complete: "street-address"}, {Name: "legal_phone", Label: "전화", Complete: "tel"},

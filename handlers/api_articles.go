@@ -19,6 +19,8 @@ type apiArticle struct {
 	Status      string     `json:"status" enum:"draft,published"`
 	URL         string     `json:"url" doc:"사이트에서의 주소"`
 	Views       int64      `json:"views"`
+	Comments    int64      `json:"comments" doc:"게시된 댓글 수"`
+	Closed      bool       `json:"comments_closed" doc:"댓글을 받지 않는 글"`
 	PublishedAt *time.Time `json:"published_at"`
 	CreatedAt   time.Time  `json:"created_at"`
 	UpdatedAt   time.Time  `json:"updated_at"`
@@ -27,7 +29,7 @@ type apiArticle struct {
 func (s *server) apiArticleOf(a newsletter.Article) apiArticle {
 	return apiArticle{
 		Slug: a.Slug, Title: a.Title, Summary: a.Summary, Tags: append([]string{}, a.Tags...), Author: a.Author, Status: string(a.Status),
-		URL: s.baseURL + "/articles/" + url.PathEscape(a.Slug), Views: a.Views, PublishedAt: timeOrNil(a.PublishedAt),
+		URL: s.baseURL + "/articles/" + url.PathEscape(a.Slug), Views: a.Views, Comments: a.Comments, Closed: a.CommentsClosed, PublishedAt: timeOrNil(a.PublishedAt),
 		CreatedAt: a.CreatedAt.UTC(), UpdatedAt: a.UpdatedAt.UTC(),
 	}
 }
@@ -35,12 +37,13 @@ func (s *server) apiArticleOf(a newsletter.Article) apiArticle {
 // articleBody is what a program may set of an article. What is left out stays as it is.
 type articleBody struct {
 	Title       *string    `json:"title,omitempty" example:"AI 반도체 지형도"`
-	Slug        *string    `json:"slug,omitempty" doc:"적지 않으면 제목에서 만들어요. 발행한 뒤에는 바꿀 수 없어요." example:"ai-반도체-지형도"`
+	Slug        *string    `json:"slug,omitempty" doc:"적지 않으면 제목에서 만들어요. 발행한 뒤에 바꾸면 예전 주소는 새 주소로 이어져요." example:"ai-반도체-지형도"`
 	Summary     *string    `json:"summary,omitempty"`
 	Body        *string    `json:"body,omitempty" doc:"Markdown" example:"## 시작하며\n\n…"`
 	Tags        *[]string  `json:"tags,omitempty"`
 	Author      *string    `json:"author,omitempty"`
 	Status      *string    `json:"status,omitempty" enum:"draft,published"`
+	Closed      *bool      `json:"comments_closed,omitempty" doc:"true면 댓글을 받지 않아요."`
 	PublishedAt *time.Time `json:"published_at,omitempty" doc:"발행한 때. 적지 않으면 처음 발행하는 지금"`
 }
 
@@ -51,6 +54,7 @@ func (b articleBody) fill(a *newsletter.Article) {
 	set(&a.Body, b.Body)
 	set(&a.Author, b.Author)
 	set(&a.Tags, b.Tags)
+	set(&a.CommentsClosed, b.Closed)
 	if b.Status != nil {
 		a.Status = newsletter.ArticleStatus(*b.Status)
 	}

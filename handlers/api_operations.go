@@ -56,6 +56,7 @@ func (s *server) describeAPI(e *echo.Echo) *huma.OpenAPI {
 	s.mountIssues(a)
 	s.mountLetters(a)
 	s.mountLinks(a)
+	s.mountComments(a)
 	s.mountSettings(a)
 	return a.huma.OpenAPI()
 }
@@ -67,7 +68,7 @@ func OpenAPI() ([]byte, error) {
 }
 
 var apiTags = []struct{ name, doc string }{
-	{"subscribers", "구독자"}, {"imports", "파일로 가져오기"}, {"suppressions", "보내지 않기로 한 주소"}, {"articles", "아티클"},
+	{"subscribers", "구독자"}, {"imports", "파일로 가져오기"}, {"suppressions", "보내지 않기로 한 주소"}, {"articles", "아티클"}, {"comments", "댓글"},
 	{"issues", "호: 쓰고, 확인하고, 보내요"}, {"deliveries", "구독자마다 한 통씩인 편지"}, {"links", "다음 호에 모을 링크"},
 	{"settings", "설정"}, {"me", "지금 쓰는 키"},
 }

@@ -78,6 +78,7 @@ type server struct {
 	handler   http.Handler
 	house     atomic.Pointer[newsletter.House] // as last read, for pages shown while the store is away
 	views     viewSieve
+	pictures  pictures
 	firstView sync.Once
 
 	stopping chan struct{} // closed at the end: streams and imports come to theirs

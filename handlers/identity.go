@@ -20,6 +20,7 @@ const (
 
 const (
 	sessionCookie = "session" // of the desk
+	writerCookie  = "writer"  // of a browser whose comments' address is proved
 	meCookie      = "me"      // of a reader's own page, 30 minutes
 )
 

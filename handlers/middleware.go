@@ -103,7 +103,7 @@ func routeOf(c echo.Context) string {
 }
 
 // secretPaths begin addresses that carry a token: the log keeps what follows out (S45). Queries are never logged.
-var secretPaths = []string{"/u/", "/confirm/", "/me/", "/f/", "/l/", "/o/", "/hooks/", "/preview/", "/admin/enter/", "/admin/setup/", "/admin/reset/"}
+var secretPaths = []string{"/u/", "/confirm/", "/me/", "/f/", "/l/", "/o/", "/c/", "/hooks/", "/preview/", "/admin/enter/", "/admin/setup/", "/admin/reset/"}
 
 func maskPath(p string) string {
 	for _, secret := range secretPaths {
@@ -180,7 +180,7 @@ func (s *server) compress() echo.MiddlewareFunc {
 		MinLength: 1024,
 		Skipper: func(c echo.Context) bool {
 			rule, _ := s.ruleOf(c)
-			return rule.stream || isHead(c) || strings.HasSuffix(c.Request().URL.Path, ".woff2")
+			return rule.stream || isHead(c) || strings.HasSuffix(c.Request().URL.Path, ".woff2") || strings.HasSuffix(c.Request().URL.Path, ".png")
 		},
 	})
 }

@@ -24,7 +24,10 @@ func (s *server) page(c echo.Context, status int, name string, p templates.Page)
 func (s *server) frame(c echo.Context, p templates.Page, h newsletter.House) templates.Page {
 	p.Site = templates.Site{
 		Name: h.SiteName, Tagline: h.Tagline, Author: h.Author, AuthorLine: h.AuthorLine, BaseURL: s.baseURL,
-		Legal: templates.Legal(h.Legal),
+		Legal: templates.Legal(h.Legal), Naver: h.NaverVerification, Google: h.GoogleVerification,
+	}
+	if p.Image == "" && !p.Private {
+		p.Image = s.pictureURL("/share.png", houseCard(h))
 	}
 	p.Path = c.Request().URL.Path
 	if s.opt.Demo != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/text/unicode/norm"
 
 	"techissue/newsletter"
 	"techissue/templates"
@@ -20,13 +21,13 @@ type articleCard struct {
 	URL, Title, Summary string
 	Tags                []string
 	At                  time.Time
-	Views               int64
+	Views, Comments     int64
 }
 
 func articleCards(list []newsletter.Article) []articleCard {
 	cards := make([]articleCard, len(list))
 	for i, a := range list {
-		cards[i] = articleCard{articlePath(a.Slug), a.Title, a.Summary, a.Tags, a.PublishedAt, a.Views}
+		cards[i] = articleCard{articlePath(a.Slug), a.Title, a.Summary, a.Tags, a.PublishedAt, a.Views, a.Comments}
 	}
 	return cards
 }
@@ -173,18 +174,32 @@ type articleView struct {
 	Carried                            []issueCard // issues it appeared in
 	Older                              *articleCard
 	Others                             []articleCard
+	Comments                           commentsView
 	Form                               signupView
 }
 
 func (s *server) article(c echo.Context) error {
-	ctx, slug := c.Request().Context(), param(c, "slug")
-	a, err := s.svc.Article(ctx, slug)
+	a, err := s.publishedArticle(c)
 	if err != nil {
 		return err
 	}
-	if a.Status != newsletter.ArticlePublished {
-		return &newsletter.Error{Kind: newsletter.NotFound, Msg: "찾으시는 글이 없어요."}
+	if a.Slug != norm.NFC.String(param(c, "slug")) { // a former address
+		return c.Redirect(http.StatusMovedPermanently, articlePath(a.Slug))
 	}
+	return s.articlePage(c, http.StatusOK, a, commentForm{})
+}
+
+func (s *server) publishedArticle(c echo.Context) (newsletter.Article, error) {
+	a, err := s.svc.Article(c.Request().Context(), param(c, "slug"))
+	if err == nil && a.Status != newsletter.ArticlePublished {
+		err = &newsletter.Error{Kind: newsletter.NotFound, Msg: "찾으시는 글이 없어요."}
+	}
+	return a, err
+}
+
+// articlePage shows the page with its comments and the form for one, as far as it was filled in.
+func (s *server) articlePage(c echo.Context, status int, a newsletter.Article, form commentForm) error {
+	ctx, slug := c.Request().Context(), a.Slug
 	body, err := templates.Markdown(a.Body)
 	if err != nil {
 		return err
@@ -205,11 +220,17 @@ func (s *server) article(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.views.counts(s, c, a.ID) {
+	comments, err := s.commentsOf(c, newsletter.CommentOn{Kind: newsletter.OnArticle, ID: int64(a.ID)}, articlePath(slug), form)
+	if err != nil {
+		return err
+	}
+	comments.Closed = a.CommentsClosed
+	if status == http.StatusOK && s.views.counts(s, c, a.ID) {
 		s.svc.CountView(a.ID)
 	}
 	v := articleView{
-		Title: a.Title, Summary: a.Summary, Author: a.Author, AuthorLine: house.AuthorLine, At: a.PublishedAt, Views: a.Views,
+		Comments: comments,
+		Title:    a.Title, Summary: a.Summary, Author: a.Author, AuthorLine: house.AuthorLine, At: a.PublishedAt, Views: a.Views,
 		Tags: a.Tags, Body: body, URL: s.baseURL + articlePath(a.Slug), Carried: issueCards(carried), Others: others, Form: s.newSignup(),
 	}
 	if v.Author == "" {
@@ -220,8 +241,8 @@ func (s *server) article(c echo.Context) error {
 	if a.UpdatedAt.Sub(a.PublishedAt) > 24*time.Hour {
 		v.Updated = a.UpdatedAt
 	}
-	p := templates.Page{Title: a.Title, Description: a.Summary, Canonical: v.URL, Kind: "article", LinkedData: s.articleData(a, v, house), Body: v}
-	return s.write(c, http.StatusOK, "site/article", s.frame(c, p, house))
+	p := templates.Page{Title: a.Title, Description: a.Summary, Canonical: v.URL, Kind: "article", Image: s.pictureURL(articlePath(a.Slug)+"/share.png", s.cardOf(house, a.Title, a.Author, a.PublishedAt, 0)), LinkedData: s.articleData(a, v, house), Body: v}
+	return s.write(c, status, "site/article", s.frame(c, p, house))
 }
 
 // articleData is schema.org's Article, for search engines.
@@ -231,6 +252,7 @@ func (s *server) articleData(a newsletter.Article, v articleView, h newsletter.H
 		"@context": "https://schema.org", "@type": "Article",
 		"headline": string(headline[:min(len(headline), 110)]), "description": a.Summary, "mainEntityOfPage": v.URL,
 		"datePublished": a.PublishedAt.In(s.loc).Format(time.RFC3339), "dateModified": a.UpdatedAt.In(s.loc).Format(time.RFC3339),
+		"image": []string{s.pictureURL(articlePath(a.Slug)+"/share.png", s.cardOf(h, a.Title, a.Author, a.PublishedAt, 0))}, "commentCount": v.Comments.Count,
 		"author":    map[string]string{"@type": "Person", "name": v.Author},
 		"publisher": map[string]string{"@type": "Organization", "name": h.SiteName, "url": s.baseURL},
 		"isPartOf":  map[string]string{"@type": "WebSite", "name": h.SiteName, "url": s.baseURL},

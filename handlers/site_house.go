@@ -87,7 +87,7 @@ func (s *server) readyz(c echo.Context) error {
 // robots lets crawlers at the articles and keeps them from what belongs to one reader.
 func (s *server) robots(c echo.Context) error {
 	return c.String(http.StatusOK, "User-agent: *\n"+
-		"Disallow: /admin/\nDisallow: /api/\nDisallow: /confirm/\nDisallow: /u/\nDisallow: /me\nDisallow: /f/\nDisallow: /l/\nDisallow: /o/\n"+
+		"Disallow: /admin/\nDisallow: /api/\nDisallow: /confirm/\nDisallow: /u/\nDisallow: /me\nDisallow: /f/\nDisallow: /l/\nDisallow: /o/\nDisallow: /c/\n"+
 		"Disallow: /mailbox\nDisallow: /search\nDisallow: /subscribe/sent\n"+
 		"Allow: /\n\nSitemap: "+s.baseURL+"/sitemap.xml\n")
 }

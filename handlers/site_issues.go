@@ -68,6 +68,7 @@ type issueView struct {
 	URL        string
 	Older      *issueCard
 	Newer      *issueCard
+	Comments   commentsView
 	Form       signupView
 }
 
@@ -88,13 +89,21 @@ func (s *server) issue(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	is, ed, err := s.svc.IssueEdition(ctx, n)
+	return s.issuePage(c, http.StatusOK, n, commentForm{})
+}
+
+func (s *server) issuePage(c echo.Context, status, n int, form commentForm) error {
+	is, ed, err := s.svc.IssueEdition(c.Request().Context(), n)
+	if err != nil {
+		return err
+	}
+	comments, err := s.commentsOf(c, newsletter.CommentOn{Kind: newsletter.OnIssue, ID: int64(is.ID)}, issuePath(n), form)
 	if err != nil {
 		return err
 	}
 	v := issueView{
-		Number: n, Title: ed.Snapshot.Subject, At: is.SentAt(), Ad: ed.Snapshot.Kind == newsletter.KindAd,
+		Comments: comments,
+		Number:   n, Title: ed.Snapshot.Subject, At: is.SentAt(), Ad: ed.Snapshot.Kind == newsletter.KindAd,
 		Author: ed.Snapshot.House.Author, AuthorLine: ed.Snapshot.House.AuthorLine,
 		URL: s.baseURL + issuePath(n), Letter: issuePath(n) + "/letter", Form: s.newSignup(),
 	}
@@ -104,9 +113,24 @@ func (s *server) issue(c echo.Context) error {
 	if v.Older, v.Newer, err = s.neighbours(c, n); err != nil {
 		return err
 	}
-	return s.page(c, http.StatusOK, "site/issue", templates.Page{
+	return s.page(c, status, "site/issue", templates.Page{
 		Title: strconv.Itoa(n) + "호 " + v.Title, Description: ed.Snapshot.Preheader, Canonical: v.URL, Kind: "article", Body: v,
+		Image:      s.pictureURL(issuePath(n)+"/share.png", s.cardOf(ed.Snapshot.House, ed.Snapshot.Subject, "", is.SentAt(), n)),
+		LinkedData: s.issueData(is, ed, v),
 	})
+}
+
+// issueData is schema.org's NewsArticle: what the issue says and whose it is.
+func (s *server) issueData(is newsletter.Issue, ed newsletter.Edition, v issueView) any {
+	h := ed.Snapshot.House
+	return map[string]any{
+		"@context": "https://schema.org", "@type": "Article", "headline": v.Title, "description": ed.Snapshot.Preheader, "mainEntityOfPage": v.URL,
+		"datePublished": is.SentAt().In(s.loc).Format(time.RFC3339), "dateModified": ed.CreatedAt.In(s.loc).Format(time.RFC3339),
+		"image":        []string{s.pictureURL(issuePath(is.Number)+"/share.png", s.cardOf(h, v.Title, "", is.SentAt(), is.Number))},
+		"commentCount": v.Comments.Count, "author": map[string]string{"@type": "Person", "name": h.Author},
+		"publisher": map[string]string{"@type": "Organization", "name": h.SiteName, "url": s.baseURL},
+		"isPartOf":  map[string]any{"@type": "PublicationIssue", "issueNumber": is.Number, "isPartOf": map[string]string{"@type": "Periodical", "name": h.SiteName}},
+	}
 }
 
 func issueNumber(c echo.Context) (int, error) {

@@ -273,6 +273,21 @@ func (l *Letters) noticeView(n newsletter.Notice, h newsletter.House) templates.
 			Button:     "내 구독 열기", ButtonURL: link("/me/", newsletter.PurposeManage),
 			After: []string{"링크는 30분 동안 한 번 쓸 수 있어요. 요청한 적이 없다면 이 메일을 무시해 주세요."},
 		}
+	case newsletter.NoticeComment:
+		return templates.NoticeLetter{
+			Subject: h.SiteName + "에 남긴 댓글을 확인해 주세요", Heading: "댓글을 확인해 주세요",
+			// Without its text: anybody can type anybody's address.
+			Paragraphs: []string{hello, "이 주소로 댓글을 남기셨어요. 아래 단추를 누르면 보내기가 끝나요."},
+			Button:     "댓글 확인하기", ButtonURL: link("/c/", newsletter.PurposeComment),
+			After: []string{"이 링크로 나중에 댓글을 고치거나 지울 수 있어요. 남긴 적이 없다면 이 메일을 무시해 주세요. 댓글은 올라가지 않고 7일 뒤에 지워져요."},
+		}
+	case newsletter.NoticeReply:
+		return templates.NoticeLetter{
+			Subject: h.SiteName + "에 남긴 댓글에 답글이 달렸어요", Heading: "답글이 달렸어요",
+			Paragraphs: append([]string{hello, newsletter.Honorific(p.Subject) + "의 답글이에요."}, quoted(p.Text)...),
+			Button:     "답글 보러 가기", ButtonURL: link("/c/", newsletter.PurposeComment),
+			After: []string{"같은 링크에서 답글 알림을 끌 수 있어요."},
+		}
 	case newsletter.NoticeAddress:
 		return templates.NoticeLetter{
 			Subject: h.SiteName + " 새 주소를 확인해 주세요", Heading: "새 주소를 확인해 주세요",
@@ -285,4 +300,13 @@ func (l *Letters) noticeView(n newsletter.Notice, h newsletter.House) templates.
 		Subject: strings.TrimSpace(h.SiteName + " " + p.Subject), Heading: p.Subject, Paragraphs: strings.Split(p.Text, "\n"),
 		Button: "열어 보기", ButtonURL: p.Link,
 	}
+}
+
+// quoted is what a stranger wrote, cut short: enough to know it again, too little to carry advertising far.
+func quoted(text string) []string {
+	const most = 200
+	if r := []rune(text); len(r) > most {
+		text = string(r[:most]) + "…"
+	}
+	return strings.Split("“"+text+"”", "\n")
 }

@@ -25,9 +25,12 @@ type Article struct {
 	Status      ArticleStatus
 	PublishedAt time.Time
 	Views       int64
-	Version     int64 // grows with each change: the ETag
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	Comments    int64 // published ones
+	// CommentsClosed: 댓글을 받지 않는 글. What is there stays.
+	CommentsClosed bool
+	Version        int64 // grows with each change: the ETag
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
 }
 
 // ArticleFilter selects articles for a list, newest published first.

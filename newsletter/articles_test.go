@@ -99,15 +99,25 @@ func TestArticleChanges(t *testing.T) {
 		if public.PublishedAt != dbtest.Start.Add(time.Hour) || k.revision() == before {
 			t.Errorf("published %+v", public)
 		}
+		// A published address may be changed, and goes on leading to the article; nobody else gets it.
 		_, err = k.UpdateArticle(ctx, "admin:1", "새-주소", func(a *newsletter.Article) error { a.Slug = "또"; return nil }, 0)
-		wantFaults(t, err, "slug")
+		k.must(err)
+		moved, err := k.Article(ctx, "새-주소")
+		k.must(err)
+		if moved.Slug != "또" || moved.ID != a.ID {
+			t.Errorf("the former address leads to %+v", moved)
+		}
+		_, err = k.CreateArticle(ctx, "admin:1", newsletter.Article{Title: "남", Slug: "새-주소", Body: "x"})
+		wantError(t, err, newsletter.Conflict, "exists")
+		_, err = k.UpdateArticle(ctx, "admin:1", "또", func(a *newsletter.Article) error { a.Slug = "새-주소"; return nil }, 0)
+		k.must(err)
 		_, err = k.UpdateArticle(ctx, "admin:1", "새-주소", func(a *newsletter.Article) error { return errors.New("stop") }, 0)
 		if err == nil {
 			t.Error("an error of the change was lost")
 		}
 		stored, err := k.Article(ctx, "새-주소")
 		k.must(err)
-		if stored.Body != "줄 하나\n줄 둘" || strings.Join(stored.Tags, "") != "가나" || stored.Version != 3 {
+		if stored.Body != "줄 하나\n줄 둘" || strings.Join(stored.Tags, "") != "가나" || stored.Version != 5 {
 			t.Errorf("stored %+v", stored)
 		}
 

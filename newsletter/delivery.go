@@ -124,6 +124,8 @@ const (
 	NoticeTest       NoticeKind = "test"    // a test letter of an issue
 	NoticeAlert      NoticeKind = "alert"   // to the owner
 	NoticeCopy       NoticeKind = "copy"    // a sent letter once more, by hand; gate: active, at the same address
+	NoticeComment    NoticeKind = "comment" // proves the address of a comment
+	NoticeReply      NoticeKind = "reply"   // somebody answered a comment
 	NoticeAdminReset NoticeKind = "admin_reset"
 )
 

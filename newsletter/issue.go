@@ -197,6 +197,11 @@ type House struct {
 	// or the polled mailbox, whose messages carry the token in their subject.
 	MailLeave string `json:"mail_leave,omitempty"`
 	Legal     Legal  `json:"legal"`
+
+	// What only the site uses; no letter freezes it.
+	CommentWords       string `json:"-"` // comma-separated: comments with one of them wait for the editor
+	NaverVerification  string `json:"-"` // content of naver-site-verification
+	GoogleVerification string `json:"-"`
 }
 
 // IssueFilter selects issues for a list, highest number first.

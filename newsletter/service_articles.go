@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -150,7 +151,7 @@ func at(field string, err error) *Error {
 
 // UpdateArticle changes an article. change gets a copy and may be called again after a conflict. version is the one that the
 // editor saw, 0 means any. Errors: NotFound; Conflict with code version when somebody else was faster, exists when
-// the slug is taken; Faults. The slug of a published article stays: letters and search engines know it.
+// the slug is taken; Faults. A published article's former slug goes on leading to it: letters and search engines know it.
 func (s *Service) UpdateArticle(ctx context.Context, actor, slug string, change func(*Article) error, version int64) (Article, error) {
 	now := s.opt.Now()
 	var a Article
@@ -166,8 +167,11 @@ func (s *Service) UpdateArticle(ctx context.Context, actor, slug string, change 
 			return err
 		}
 		if a.Slug != was.Slug {
-			if _, err := freeSlug(ctx, tx, a.Slug, true); err != nil {
+			other, err := tx.Article(ctx, a.Slug)
+			if taken, err := found(err); err != nil {
 				return err
+			} else if taken && other.ID != a.ID { // its own former address it may have back
+				return errSlugTaken()
 			}
 		}
 		if a.Status == ArticlePublished && a.PublishedAt.IsZero() {
@@ -198,15 +202,12 @@ func (a Article) changed(change func(*Article) error) (Article, error) {
 	if err := change(&a); err != nil {
 		return Article{}, err
 	}
-	a.ID, a.Version, a.Views, a.CreatedAt = was.ID, was.Version, was.Views, was.CreatedAt
+	a.ID, a.Version, a.Views, a.Comments, a.CreatedAt = was.ID, was.Version, was.Views, was.Comments, was.CreatedAt
 	if a.Slug == "" {
 		a.Slug = was.Slug
 	}
 	if err := a.judge(); err != nil {
 		return Article{}, err
-	}
-	if was.Status == ArticlePublished && a.Slug != was.Slug {
-		return Article{}, invalid("slug", "발행한 글의 주소는 바꿀 수 없어요. 이미 보낸 편지와 검색 결과의 링크가 끊겨요.")
 	}
 	return a, nil
 }
@@ -258,7 +259,26 @@ func (s *Service) Articles(ctx context.Context, f ArticleFilter) ([]Article, boo
 
 // IssuesOfArticle lists the public issues that carried the article, newest first.
 func (s *Service) IssuesOfArticle(ctx context.Context, slug string) ([]Issue, error) {
-	return get(ctx, s, func(tx Tx) ([]Issue, error) { return tx.IssuesWithArticle(ctx, norm.NFC.String(slug)) })
+	return get(ctx, s, func(tx Tx) ([]Issue, error) {
+		a, err := tx.Article(ctx, norm.NFC.String(slug))
+		if err != nil {
+			return nil, err
+		}
+		names, err := tx.OldSlugs(ctx, a.ID)
+		if err != nil {
+			return nil, err
+		}
+		var all []Issue
+		for _, name := range append([]string{a.Slug}, names...) {
+			list, err := tx.IssuesWithArticle(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, list...)
+		}
+		slices.SortFunc(all, func(a, b Issue) int { return b.Number - a.Number })
+		return slices.CompactFunc(all, func(a, b Issue) bool { return a.ID == b.ID }), nil
+	})
 }
 
 // CountView counts one view of an article, in memory; the caller has left out bots and repeated looks. FlushViews

@@ -35,6 +35,7 @@ type Tx interface {
 	DeskTx
 	RestTx
 	SearchTx
+	CommentTx
 }
 
 // SubscriberTx keeps readers, their consents, grants and timeline.
@@ -92,7 +93,10 @@ type Leaver struct {
 
 // ArticleTx keeps articles.
 type ArticleTx interface {
+	// Article returns one by its slug, or by a former one: then its Slug is another than was asked for.
 	Article(ctx context.Context, slug string) (Article, error)
+	// OldSlugs lists the addresses under which it was published before.
+	OldSlugs(ctx context.Context, id ArticleID) ([]string, error)
 	// PutArticle inserts (ID 0) or changes with its tags; Version grows by one. Conflict: the slug is taken, or
 	// for a change, the stored Version is another one.
 	PutArticle(ctx context.Context, a *Article) error

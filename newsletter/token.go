@@ -28,6 +28,7 @@ const (
 	PurposeBounce      Purpose = "bounce"      // in the envelope sender
 	PurposeOpinion     Purpose = "opinion"     // 의견: the buttons under an issue, over the delivery
 	PurposeComment     Purpose = "comment"     // confirms a comment by mail
+	PurposeWriter      Purpose = "writer"      // a browser that has proved the address of its comments
 	PurposePreview     Purpose = "preview"     // shows a draft to somebody without a desk
 	PurposeSetup       Purpose = "setup"       // makes the first owner
 	PurposeReset       Purpose = "reset"       // a new password for a person at the desk
@@ -37,7 +38,7 @@ const (
 )
 
 var purposes = []Purpose{
-	PurposeConfirm, PurposeManage, PurposeMe, PurposeUnsubscribe, PurposePreferences, PurposeBounce, PurposeOpinion, PurposeComment,
+	PurposeConfirm, PurposeManage, PurposeMe, PurposeUnsubscribe, PurposePreferences, PurposeBounce, PurposeOpinion, PurposeComment, PurposeWriter,
 	PurposePreview, PurposeSetup, PurposeReset, PurposeOpen, PurposeClick, PurposeMessage,
 }
 

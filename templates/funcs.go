@@ -30,6 +30,7 @@ func funcs(o Options, assets *Assets) template.FuncMap {
 		"dict":     dict,
 		"host":     hostOf,
 		"initial":  initial,
+		"said":     said,
 	}
 }
 

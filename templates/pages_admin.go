@@ -20,6 +20,7 @@ var adminPages = []pageFile{
 	{"admin/letters", adminLayout},
 	{"admin/articles", adminLayout},
 	{"admin/article", adminLayout},
+	{"admin/comments", adminLayout},
 	{"admin/readers", adminLayout},
 	{"admin/reader", adminLayout},
 	{"admin/reader_new", adminLayout},

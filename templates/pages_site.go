@@ -26,6 +26,7 @@ var sitePages = []pageFile{
 	{"site/contact", siteLayout},
 	{"site/about", siteLayout},
 	{"site/privacy", siteLayout},
+	{"site/comment", siteLayout},
 	{"site/error", siteLayout},
 	{"site/mailbox", siteLayout},
 	{"site/mail", siteLayout},

@@ -41,6 +41,7 @@ type Site struct {
 	Name, Tagline, Author, AuthorLine string
 	BaseURL                           string // no slash at the end
 	Legal                             Legal
+	Naver, Google                     string // what proves to a search engine whose site this is
 }
 
 // Legal is the sender's data in the footer.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"techissue/newsletter"
 )
@@ -36,6 +37,7 @@ var sampleArticles = []newsletter.Article{
 // samples writes the demo's articles, readers and the issue that is ready to go. It returns the issue's number.
 func (a *app) samples(ctx context.Context, readers int) (int, error) {
 	var slugs []string
+	var first newsletter.ArticleID
 	for n, art := range sampleArticles {
 		art.Status, art.PublishedAt = newsletter.ArticlePublished, now().AddDate(0, 0, -7*(len(sampleArticles)-n))
 		made, err := a.svc.CreateArticle(ctx, "system", art)
@@ -43,6 +45,12 @@ func (a *app) samples(ctx context.Context, readers int) (int, error) {
 			return 0, fmt.Errorf("sample article: %w", err)
 		}
 		slugs = append(slugs, made.Slug)
+		if n == 0 {
+			first = made.ID
+		}
+	}
+	if err := a.sampleComments(ctx, first); err != nil {
+		return 0, fmt.Errorf("sample comments: %w", err)
 	}
 	var csv strings.Builder
 	csv.WriteString("email,name\n" + sampleReader + ",이독자\n")
@@ -70,4 +78,42 @@ func (a *app) samples(ctx context.Context, readers int) (int, error) {
 	}
 	_, err = a.svc.CreateAdmin(ctx, "system", "editor@techissue.example", newsletter.Owner, newsletter.Random(16))
 	return i.Number, err
+}
+
+// sampleComments are a conversation under the first article, and one comment that waits for the editor.
+func (a *app) sampleComments(ctx context.Context, on newsletter.ArticleID) error {
+	at := now().AddDate(0, 0, -3)
+	under := newsletter.CommentOn{Kind: newsletter.OnArticle, ID: int64(on)}
+	return a.store.Update(ctx, func(tx newsletter.Tx) error {
+		var parent newsletter.CommentID
+		for n, c := range []newsletter.Comment{
+			{Name: "밥솥 주인", Body: "우리 집 밥솥이 왜 자꾸 말을 거는지 이제 알겠어요.", Status: newsletter.CommentPublished},
+			{Name: "이재훈", Body: "다음에는 세탁기 편도 준비해 볼게요.", Status: newsletter.CommentPublished, ByAuthor: true},
+			{Name: "골목 산책", Body: "10년 쓸 물건에 3년짜리 소프트웨어라는 말이 오래 남네요.\n\n고쳐 쓸 수 있게 해 주면 좋겠어요.", Status: newsletter.CommentPublished},
+			{Name: "지나가던 이", Body: "이런 글도 있어요. https://note.example.com/long", Status: newsletter.CommentPending, Held: "링크가 들어 있어요"},
+		} {
+			c.On, c.CreatedAt = under, at.Add(time.Duration(n)*7*time.Hour)
+			if c.Status == newsletter.CommentPublished {
+				c.PublishedAt = c.CreatedAt
+			}
+			if c.ByAuthor {
+				c.Parent = parent
+			} else {
+				w := newsletter.CommentWriter{
+					Key: newsletter.AddressKey(fmt.Sprintf("sample%d", n)), Email: fmt.Sprintf("writer%d@example.com", n), ConfirmedAt: c.CreatedAt, CreatedAt: c.CreatedAt,
+				}
+				if err := tx.PutCommentWriter(ctx, &w); err != nil {
+					return err
+				}
+				c.Writer = w.ID
+			}
+			if err := tx.PutComment(ctx, &c); err != nil {
+				return err
+			}
+			if parent == 0 {
+				parent = c.ID
+			}
+		}
+		return nil
+	})
 }
