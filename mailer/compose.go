@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -148,27 +149,31 @@ func (r *Reader) html() func(mark) string {
 var scratches = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
 
 // Letter writes the whole letter of one reader: RFC 5322 with CRLF, 7-bit.
-func (p *Prepared) Letter(r Reader) ([]byte, error) { return p.appendLetter(nil, r) }
+func (p *Prepared) Letter(r Reader) ([]byte, error) {
+	data, _, err := p.appendLetter(nil, r)
+	return data, err
+}
 
-func (p *Prepared) appendLetter(to []byte, r Reader) ([]byte, error) {
+// appendLetter also says how many of the last bytes are the parts, of whose lines no byte is a reader's.
+func (p *Prepared) appendLetter(to []byte, r Reader) (data []byte, encoded int, err error) {
 	h, err := p.headers(&r)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	body := &p.html
 	if p.counted != nil && r.Click != "" {
 		body = p.counted
 	}
-	if need := p.text.size + body.size + 100*len(body.marks) + 4096; cap(to) < need {
-		to = make([]byte, 0, need)
-	}
+	to = slices.Grow(to, p.text.size+body.size+100*len(body.marks)+4096)
 	scratch := scratches.Get().(*[]byte)
 	defer scratches.Put(scratch)
 	b := boundary(r.BoundarySeed)
 	to = appendHead(to, h, b)
+	head := len(to)
 	to = p.text.encode(appendPartHead(to, b, "text/plain"), *scratch, r.plain)
 	to = body.encode(appendPartHead(to, b, "text/html"), *scratch, r.html())
-	return appendEnd(to, b), nil
+	to = appendEnd(to, b)
+	return to, len(to) - head, nil
 }
 
 func (p *Prepared) headers(r *Reader) ([]header, error) {

@@ -61,9 +61,15 @@ func NewDKIM(domain, selector string, keyPEM []byte) (*DKIM, error) {
 
 // Sign returns the letter with its signature in front. data is whole: head, empty line, body, lines ending in CRLF.
 func (d *DKIM) Sign(data []byte, date time.Time) ([]byte, error) {
+	signature, err := d.signature(data, date)
+	return append([]byte(signature), data...), err
+}
+
+// signature is the field that goes before the letter.
+func (d *DKIM) signature(data []byte, date time.Time) (string, error) {
 	head, body, ok := bytes.Cut(data, []byte("\r\n\r\n"))
 	if !ok {
-		return nil, errors.New("sign: the letter has no body")
+		return "", errors.New("sign: the letter has no body")
 	}
 	fields := unfold(string(head))
 	var names []string
@@ -90,11 +96,9 @@ func (d *DKIM) Sign(data []byte, date time.Time) ([]byte, error) {
 	}
 	signature, err := d.key.Sign(rand.Reader, digest, opts)
 	if err != nil {
-		return nil, fmt.Errorf("sign: %w", err)
+		return "", fmt.Errorf("sign: %w", err)
 	}
-	out := make([]byte, 0, len(data)+1024)
-	out = append(out, "DKIM-Signature: "+sig+foldBase64(base64.StdEncoding.EncodeToString(signature))+"\r\n"...)
-	return append(out, data...), nil
+	return "DKIM-Signature: " + sig + foldBase64(base64.StdEncoding.EncodeToString(signature)) + "\r\n", nil
 }
 
 func foldBase64(s string) string {

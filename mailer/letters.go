@@ -63,10 +63,12 @@ func (l *Letters) known(key editionKey) *Prepared {
 // buffers are letters that were sent: their bytes are used again. One that is never given back is the collector's.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
+// signatureRoom is what stands free before a letter for its signature: one of RSA with 4096 bits takes 1,100 bytes.
+const signatureRoom = 2048
+
 // Release gives the letter's bytes back to be written over. It may be called once, when nothing reads Data any more, or never.
 func (l Letter) Release() {
 	if l.buffer != nil {
-		*l.buffer = l.Data
 		buffers.Put(l.buffer)
 	}
 }
@@ -99,18 +101,29 @@ func (l *Letters) ComposeDelivery(_ context.Context, c newsletter.Claimed, e new
 		r.Click, r.Open = sign(newsletter.PurposeClick, c.ID), sign(newsletter.PurposeOpen, c.ID)
 	}
 	buffer := buffers.Get().(*[]byte)
-	data, err := p.appendLetter((*buffer)[:0], r)
+	whole, encoded, err := p.appendLetter(append((*buffer)[:0], make([]byte, signatureRoom)...), r)
 	if err != nil {
 		return Letter{}, err
 	}
-	if data, err = l.sign(data, c.PreparedAt); err != nil {
-		return Letter{}, err
+	*buffer = whole
+	data := whole[signatureRoom:]
+	if l.DKIM != nil {
+		signature, err := l.DKIM.signature(data, c.PreparedAt)
+		if err != nil {
+			return Letter{}, err
+		}
+		begin := signatureRoom - len(signature)
+		if begin < 0 {
+			return Letter{}, fmt.Errorf("sign: a signature of %d bytes", len(signature))
+		}
+		copy(whole[begin:], signature)
+		data = whole[begin:]
 	}
 	from := house.From
 	if house.Bounce != "" {
 		from = keys.BounceAddress(c.ID, house.Bounce)
 	}
-	return Letter{From: from, To: c.Email, Data: data, buffer: buffer}, nil
+	return Letter{From: from, To: c.Email, Data: data, encoded: encoded, buffer: buffer}, nil
 }
 
 func (l *Letters) consent(at time.Time) string {

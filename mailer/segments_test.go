@@ -2,11 +2,16 @@ package mailer_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"strings"
 	"sync"
 	"testing"
 
 	"techissue/mailer"
+	"techissue/newsletter"
 	"techissue/templates"
 )
 
@@ -46,7 +51,28 @@ func TestEncodedPartsEqualPlainOnes(t *testing.T) {
 // Buffers are used again: no letter may show through in another, however many are composed at once.
 func TestLettersShareNoBytes(t *testing.T) {
 	t.Parallel()
-	l, e := letters(t, nil), bigEdition()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := mailer.NewDKIM("example.kr", "s1", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, d := range map[string]*mailer.DKIM{"unsigned": nil, "signed": signed} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			shareNoBytes(t, letters(t, d))
+		})
+	}
+}
+
+func shareNoBytes(t *testing.T, l *mailer.Letters) {
+	e := bigEdition()
 	want := map[int64][]byte{}
 	for id := int64(1); id <= 50; id++ {
 		c := claimed
@@ -76,4 +102,31 @@ func TestLettersShareNoBytes(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// The parts of a letter are not judged line by line when it leaves, since all of their bytes are our own base64. Here they are,
+// whatever an editor and a reader wrote.
+func TestTrustedPartsNeedNoSecondLook(t *testing.T) {
+	t.Parallel()
+	l := letters(t, nil)
+	for name, e := range map[string]newsletter.Edition{"plain": edition(), "rich": richEdition(), "big": bigEdition()} {
+		for _, reader := range []string{"", "독자", ".\r\n.\r\n", strings.Repeat("가나다 ", 20)} {
+			c := claimed
+			c.Name = reader
+			out, err := l.ComposeDelivery(t.Context(), c, e)
+			if err != nil {
+				if !strings.ContainsAny(reader, "\r\n") {
+					t.Error(err)
+				}
+				continue
+			}
+			trusted, dots, err := out.WholeCheck()
+			if dots || err != nil {
+				t.Errorf("%s, reader %q: dots %t, %v", name, reader, dots, err)
+			}
+			if _, after, ok := bytes.Cut(out.Data, []byte("\r\n\r\n")); !ok || !bytes.Equal(after, trusted) {
+				t.Errorf("%s, reader %q: %d bytes are trusted of a body of %d", name, reader, len(trusted), len(after))
+			}
+		}
+	}
 }

@@ -18,7 +18,8 @@ type Letter struct {
 	To   string
 	Data []byte // headers and body as 7-bit lines that end in CRLF, dots not doubled
 
-	buffer *[]byte // where Data came from: Release
+	encoded int     // so many of Data's last bytes are parts that we wrote in base64: nothing in them needs a second look
+	buffer  *[]byte // where Data came from: Release
 }
 
 // Result is all there is to know of one attempt.

@@ -20,7 +20,7 @@ func (c *Conn) prepare(l Letter) ([]byte, error) {
 	if err := checkPath(l.To); err != nil {
 		return nil, fmt.Errorf("%w: recipient: %w", ErrLetter, err)
 	}
-	dots, err := checkLines(l.Data)
+	dots, err := checkLines(l.Data[:len(l.Data)-l.encoded])
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLetter, err)
 	}
