@@ -53,6 +53,9 @@ var (
 	Contains = contains
 )
 
+// Roomy is roomy.
+func (t *Tx) Roomy(ctx context.Context) error { return t.roomy(ctx) }
+
 func AsID(id *int64) any      { return asID(id) }
 func AsText(s *string) any    { return asText(s) }
 func IDOrNull(id int64) any   { return idOrNull(id) }

@@ -14,6 +14,9 @@ func (t *Tx) Known(ctx context.Context, keys []newsletter.AddressKey) (map[newsl
 	if len(keys) == 0 {
 		return known, nil
 	}
+	if err := t.roomy(ctx); err != nil {
+		return nil, err
+	}
 	in, args := ` IN (`+marks(len(keys))+`)`, anyOf(keys)
 	readers, err := list(ctx, t, scanSubscriber, subscriberColumns+` AND s.addr_key`+in, args...)
 	if err != nil {

@@ -21,10 +21,10 @@ import (
 // WAL mode (measured: rows lost at 60 of 60 cuts, with FULL 0 of 60). txlock=immediate
 // takes the write lock at BEGIN, where busy_timeout works; a transaction that reads
 // first and then wants to write fails at once. Never cache=shared: its table locks know
-// no busy_timeout. A cache of 32 MB keeps a big change from writing its pages twice.
+// no busy_timeout. The writer's cache of 8 MB is what sending touches between two commits and more; see Tx.roomy for big changes.
 const (
-	writing = "mode=rw&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate&_foreign_keys=1&_secure_delete=on&_stmt_cache_size=64&_cache_size=-32768"
-	reading = "mode=ro&_query_only=1&_stmt_cache_size=32"
+	writing = "mode=rw&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate&_foreign_keys=1&_secure_delete=on&_stmt_cache_size=64&_cache_size=-8192"
+	reading = "mode=ro&_query_only=1&_stmt_cache_size=32&_cache_size=-1024"
 )
 
 // dsn needs the prefix "file:": without it SQLite ignores mode= and creates what is

@@ -137,9 +137,10 @@ func (w *writer) batch(first *job) {
 		return
 	}
 	var waiting []*job
+	wide := false
 	for j := first; j != nil; j = w.next(len(waiting)) {
 		var took bool
-		took, err = w.give(ctx, conn, j)
+		took, err = w.give(ctx, conn, j, &wide)
 		if took {
 			waiting = append(waiting, j)
 		}
@@ -158,6 +159,9 @@ func (w *writer) batch(first *job) {
 	for _, j := range waiting {
 		j.done <- err
 	}
+	if wide {
+		_, _ = conn.ExecContext(ctx, usualCache) // a cache that stays large is no fault
+	}
 }
 
 // next takes one more of those who wait, nil when there is none or the batch is full.
@@ -173,9 +177,9 @@ func (w *writer) next(n int) *job {
 	}
 }
 
-// give lets j run inside a savepoint and reports whether j waits for the commit. An
-// error means that the whole transaction is lost.
-func (w *writer) give(ctx context.Context, conn *sql.Conn, j *job) (bool, error) {
+// give lets j run inside a savepoint and reports whether j waits for the commit, and
+// whether it took a roomy cache. An error means that the whole transaction is lost.
+func (w *writer) give(ctx context.Context, conn *sql.Conn, j *job, wide *bool) (bool, error) {
 	select {
 	case <-j.gone:
 		return false, nil
@@ -186,9 +190,11 @@ func (w *writer) give(ctx context.Context, conn *sql.Conn, j *job) (bool, error)
 		return false, err
 	}
 	var failed error
+	tx := &Tx{on: conn, dialect: w.dialect, leavers: w.leavers, shared: true}
 	select {
-	case j.turn <- &Tx{on: conn, dialect: w.dialect, leavers: w.leavers, shared: true}:
+	case j.turn <- tx:
 		failed = <-j.ran
+		*wide = *wide || tx.wide
 	case <-j.gone:
 		failed = context.Canceled
 	}

@@ -256,3 +256,33 @@ func TestBusyFile(t *testing.T) {
 		t.Errorf("afterwards: %v", err)
 	}
 }
+
+// A roomy cache ends with the commit of the change that asked for it.
+func TestRoomyCacheIsGivenBack(t *testing.T) {
+	t.Parallel()
+	d := newSQLite(t)
+	size := func(tx *db.Tx) int64 {
+		n, err := tx.Int(t.Context(), `PRAGMA cache_size`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	var usual, within, after int64
+	for _, change := range []func(*db.Tx) error{
+		func(tx *db.Tx) error { usual = size(tx); return nil },
+		func(tx *db.Tx) error {
+			err := tx.Roomy(t.Context())
+			within = size(tx)
+			return err
+		},
+		func(tx *db.Tx) error { after = size(tx); return nil },
+	} {
+		if err := d.Update(t.Context(), change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if within >= usual || after != usual { // negative: KiB
+		t.Errorf("cache: %d, within the change %d, after it %d", usual, within, after)
+	}
+}
