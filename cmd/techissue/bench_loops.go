@@ -43,6 +43,7 @@ func (a *app) benchBare(ctx context.Context, o benchOptions, number int, r *benc
 					return
 				}
 				res := conn.Send(ctx, letter, func(context.Context) error { return nil })
+				letter.Release()
 				if res.Outcome != newsletter.Accepted {
 					errs <- fmt.Errorf("letter %d: %s %w", n, res.Outcome, res.Err)
 					return
