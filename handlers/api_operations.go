@@ -57,6 +57,7 @@ func (s *server) describeAPI(e *echo.Echo) *huma.OpenAPI {
 	s.mountLetters(a)
 	s.mountLinks(a)
 	s.mountComments(a)
+	s.mountWebhooks(a)
 	s.mountSettings(a)
 	return a.huma.OpenAPI()
 }

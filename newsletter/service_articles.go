@@ -48,6 +48,9 @@ func (s *Service) CreateArticle(ctx context.Context, actor string, a Article) (A
 		if err := s.audit(ctx, tx, actor, "article_create", articleName(a.ID), a.Slug); err != nil {
 			return err
 		}
+		if err := tellPublished(ctx, tx, Article{}, a); err != nil {
+			return err
+		}
 		return bumpIf(ctx, tx, a.Status == ArticlePublished)
 	})
 	if err != nil {
@@ -187,12 +190,23 @@ func (s *Service) UpdateArticle(ctx context.Context, actor, slug string, change 
 		if err := s.audit(ctx, tx, actor, "article_update", articleName(a.ID), a.Slug); err != nil {
 			return err
 		}
+		if err := tellPublished(ctx, tx, was, a); err != nil {
+			return err
+		}
 		return bumpIf(ctx, tx, was.Status == ArticlePublished || a.Status == ArticlePublished)
 	})
 	if err != nil {
 		return Article{}, fmt.Errorf("update article: %w", err)
 	}
 	return a, nil
+}
+
+// tellPublished writes the event of an article that readers see from now on.
+func tellPublished(ctx context.Context, tx Tx, was, is Article) error {
+	if is.Status != ArticlePublished || was.Status == ArticlePublished {
+		return nil
+	}
+	return tx.Emit(ctx, "article.published", fmt.Sprintf(`{"id":%d}`, is.ID), is.UpdatedAt)
 }
 
 // changed applies change, and keeps what is not the editor's to change.

@@ -36,6 +36,7 @@ type Tx interface {
 	RestTx
 	SearchTx
 	CommentTx
+	WebhookTx
 }
 
 // SubscriberTx keeps readers, their consents, grants and timeline.

@@ -4,6 +4,8 @@ package outbound
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -38,6 +40,7 @@ type Options struct {
 	// Allowed networks and ports are reachable although they are private: tests serve on this machine.
 	Allowed []netip.Prefix
 	AnyPort bool
+	Roots   *x509.CertPool // nil: the system's
 }
 
 // New makes a client.
@@ -59,7 +62,8 @@ func New(o Options) *Client {
 		Timeout: wholeTime,
 		Transport: &http.Transport{
 			// No proxy of the environment: it would be asked to connect in our place, past the guard.
-			DialContext: dialer.DialContext, TLSHandshakeTimeout: wholeTime, ResponseHeaderTimeout: wholeTime, MaxResponseHeaderBytes: maxHeader,
+			TLSClientConfig: &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12},
+			DialContext:     dialer.DialContext, TLSHandshakeTimeout: wholeTime, ResponseHeaderTimeout: wholeTime, MaxResponseHeaderBytes: maxHeader,
 			MaxIdleConns: 4, IdleConnTimeout: 30 * time.Second, ForceAttemptHTTP2: true,
 		},
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {

@@ -76,6 +76,9 @@ func serve(ctx context.Context, cfg *Config, role string) error {
 	}
 	parts.run("views", a.keepViews)
 	parts.run("leavers", a.keepLeavers)
+	if role != "web" {
+		parts.run("webhooks", a.webhooks().Run)
+	}
 	a.greet(ctx)
 	return parts.wait()
 }
