@@ -50,7 +50,6 @@ func (q *Queue) work(stop, hard context.Context, from <-chan composed, single bo
 		if !single {
 			q.fair.done(c.Email, time.Since(began))
 		}
-		c.letter.Release() // every path is done with its bytes
 		q.drop(c.Ticket)
 	}
 }
