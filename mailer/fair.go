@@ -133,7 +133,15 @@ func (f *fair) next() (newsletter.Claimed, bool) {
 		}
 	}
 	for n, l := range f.ring {
-		if l.took > 0 && !f.slow(l) || !f.others && (len(f.ring) == 1 || l.busy < max(1, f.slots/2)) {
+		if l.took > 0 && !f.slow(l) {
+			return f.give(n), true
+		}
+	}
+	if f.others || len(f.ring) > 1 && slices.ContainsFunc(f.ring, func(l *lane) bool { return !f.slow(l) }) {
+		return newsletter.Claimed{}, false // somebody's first letter will tell soon
+	}
+	for n, l := range f.ring {
+		if len(f.ring) == 1 || l.busy < max(1, f.slots/2) {
 			return f.give(n), true
 		}
 	}

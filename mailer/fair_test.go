@@ -46,10 +46,11 @@ func TestSlowDomainFirstInTheRow(t *testing.T) {
 						before, last = n+1-quickOnes(all[:n+1]), m.At
 					}
 				}
-				// One connection's worth, and what the looking took. A busy machine makes the time longer, never the share larger.
+				// Half of the connections' worth: on a machine so busy that a quick letter takes a tenth of a second, nobody is slow. (How the share
+				// falls to an eighth, and what the others keep, is told by TestOthersKeepTheirRate.)
 				elapsed := last.Sub(all[0].At) + takes
-				if most := int(elapsed/takes) + 2; before > most {
-					t.Errorf("%d slow letters went within %s beside the quick ones, one connection's worth is %d", before, elapsed, most)
+				if most := 4*int(elapsed/takes) + 4; before > most {
+					t.Errorf("%d slow letters went within %s beside the quick ones, half of the connections' worth is %d", before, elapsed, most)
 				}
 				b.stop()
 				b.compare(i, took(b.smtp.Accepted()))
