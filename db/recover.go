@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"techissue/newsletter"
@@ -40,6 +41,35 @@ func (s Store) Recover(ctx context.Context, node int64, now time.Time) (newslett
 		return nil
 	})
 	return r, err
+}
+
+// What a clock that was set back pushed into a future that no wait reaches.
+const (
+	pullDueDeliveries = `
+UPDATE deliveries SET due_at = ? WHERE state = 'queued' AND due_at > ?
+AND issue_id IN (SELECT i.id FROM issues i WHERE i.state = 'sending' OR i.state = 'paused')`
+	pullDueNotices      = `UPDATE notices SET due_at = ? WHERE state = 'queued' AND attempts > 0 AND due_at > ?`
+	pullDoubtDeliveries = `UPDATE deliveries SET done_at = ? WHERE state = 'uncertain' AND done_at > ?`
+	pullDoubtNotices    = `UPDATE notices SET done_at = ? WHERE state = 'uncertain' AND done_at > ?`
+)
+
+// ClockSetBack makes letters due that wait for longer than the longest wait there is, and counts doubts from now.
+func (s Store) ClockSetBack(ctx context.Context, longest time.Duration, now time.Time) (n int64, err error) {
+	err = s.DB.Update(ctx, func(tx *Tx) error {
+		n = 0
+		for _, q := range []struct {
+			text   string
+			beyond time.Time
+		}{{pullDueDeliveries, now.Add(longest)}, {pullDueNotices, now.Add(longest)}, {pullDoubtDeliveries, now}, {pullDoubtNotices, now}} {
+			m, err := tx.exec(ctx, q.text, ms(now), ms(q.beyond))
+			if err != nil {
+				return fmt.Errorf("clock set back: %w", err)
+			}
+			n += m
+		}
+		return nil
+	})
+	return n, err
 }
 
 const (

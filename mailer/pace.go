@@ -150,6 +150,7 @@ func (p *pace) acquire(ctx context.Context, single bool) (*leave, error) {
 	}
 	for {
 		p.mu.Lock()
+		p.afterJump(p.now())
 		if p.rest.Sub(p.now()) > longWait {
 			p.mu.Unlock()
 			return nil, errResting
@@ -188,6 +189,19 @@ func (p *pace) admits(single bool) bool {
 		return true
 	}
 	return p.open < p.limit && p.urgent == 0
+}
+
+// afterJump forgets waits that no fault asked for: the clock was set back since.
+func (p *pace) afterJump(now time.Time) {
+	if most := now.Add(max(longestRest*p.first, stopRest)); p.rest.After(most) {
+		p.rest = most
+	}
+	if p.calm.After(now) {
+		p.calm = now
+	}
+	if p.eased.After(now) {
+		p.eased = now
+	}
 }
 
 func (p *pace) hurry(n int) {

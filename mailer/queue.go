@@ -179,8 +179,10 @@ func (q *Queue) recover(ctx context.Context, node int64) error {
 // keepHouse does what is not about one letter: issues that are due, second tries, the heartbeat, dead nodes, the route.
 func (q *Queue) keepHouse(ctx context.Context) {
 	const beat, silent = 5 * time.Second, 30 * time.Second
-	var beaten time.Time // of this machine's clock: a clock that jumps must not stop the beat
+	var beaten time.Time                    // of this machine's clock: a clock that jumps must not stop the beat
+	seen := q.opt.Now().Add(24 * time.Hour) // nobody knows what the clock showed before we began
 	for ctx.Err() == nil {
+		seen = q.lookAtClock(ctx, seen)
 		if time.Since(beaten) >= beat {
 			beaten = time.Now()
 			q.complain("beat", q.opt.Store.Beat(ctx, q.node, q.opt.Now()))
@@ -199,6 +201,23 @@ func (q *Queue) keepHouse(ctx context.Context) {
 		q.complain("look at a stop", q.lookAtStop(ctx))
 		q.rest(ctx, q.opt.Poll)
 	}
+}
+
+// lookAtClock notices a clock that was set back since it was seen last.
+func (q *Queue) lookAtClock(ctx context.Context, seen time.Time) time.Time {
+	now := q.opt.Now()
+	if !now.Before(seen.Add(-time.Minute)) {
+		return now
+	}
+	n, err := q.opt.Store.ClockSetBack(ctx, max(q.opt.Retries.Longest(), domainRest), now)
+	if err != nil {
+		q.complain("look at the clock", err)
+		return seen
+	}
+	if n > 0 {
+		q.opt.Log.Warn("the clock was set back: letters that waited for the old one are due", "letters", n)
+	}
+	return now
 }
 
 func (q *Queue) complain(doing string, err error) {

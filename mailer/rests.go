@@ -30,6 +30,10 @@ func (d *domainRests) resting(domain string, now time.Time) time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if t := d.end[domain]; now.Before(t) {
+		if most := now.Add(domainRest); t.After(most) { // the clock was set back
+			t = most
+			d.end[domain] = t
+		}
 		return t
 	}
 	return time.Time{}

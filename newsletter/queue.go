@@ -120,6 +120,8 @@ type QueueStore interface {
 	Recover(ctx context.Context, node int64, now time.Time) (Recovered, error)
 	// SecondTries queues uncertain letters of resend_once for their one more try: 15 minutes without evidence, single letters 5.
 	SecondTries(ctx context.Context, now time.Time) (int64, error)
+	// ClockSetBack makes queued letters of open issues due whose wait exceeds the longest one, and counts doubts from now.
+	ClockSetBack(ctx context.Context, longest time.Duration, now time.Time) (int64, error)
 	// Edition returns an issue's edition by its number.
 	Edition(ctx context.Context, issue IssueID, number int) (Edition, error)
 

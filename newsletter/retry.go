@@ -27,6 +27,15 @@ func (s RetrySchedule) After(n int, id int64) time.Duration {
 	return base + time.Duration(float64(base)*retryJitter*spread(uint64(id), uint64(n)))
 }
 
+// Longest is the longest wait that After can give.
+func (s RetrySchedule) Longest() time.Duration {
+	var longest time.Duration
+	for _, d := range s {
+		longest = max(longest, d)
+	}
+	return longest + time.Duration(float64(longest)*retryJitter)
+}
+
 // spread maps its arguments evenly to [-1, 1): the finaliser of SplitMix64.
 func spread(a, b uint64) float64 {
 	z := a + b*0x9e3779b97f4a7c15
