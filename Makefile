@@ -1,6 +1,6 @@
 # techissue. `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help demo run build test check setup bench fuzz golden env vuln toolchain
+.PHONY: help demo run build test check setup bench fuzz crash golden env vuln toolchain
 
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -38,6 +38,11 @@ bench: toolchain ## benchmarks
 
 fuzz: toolchain ## each fuzz test for 20 seconds
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz'); do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 20s $$p || exit 1; done; done
+
+KILLS ?= 200
+
+crash: toolchain setup ## kill -9 in the middle of sends, KILLS=200 times; both policies, both engines; prints a table
+	@TECHISSUE_CRASH=$(KILLS) $(GO) test ./cmd/techissue -run '^TestCrashLoop$$' -count=1 -v -timeout 40m
 
 golden: toolchain ## write golden letters anew; review the difference
 	$(GO) test ./mailer -update

@@ -131,6 +131,21 @@ func (h *house) run(want int, args ...string) string {
 // serve starts the server and waits until it is ready.
 func (h *house) serve() *exec.Cmd {
 	h.t.Helper()
+	cmd := h.launch()
+	h.until("the server is ready", func() bool {
+		res, err := http.Get(h.base + "/readyz")
+		if err != nil {
+			return false
+		}
+		res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
+	return cmd
+}
+
+// launch starts the server and waits for nothing.
+func (h *house) launch() *exec.Cmd {
+	h.t.Helper()
 	cmd := exec.Command(h.bin, "serve")
 	cmd.Env, cmd.Dir = h.env, h.data
 	var log talk
@@ -147,14 +162,6 @@ func (h *house) serve() *exec.Cmd {
 		if h.t.Failed() {
 			h.t.Logf("serve said:\n%s", log.String())
 		}
-	})
-	h.until("the server is ready", func() bool {
-		res, err := http.Get(h.base + "/readyz")
-		if err != nil {
-			return false
-		}
-		res.Body.Close()
-		return res.StatusCode == http.StatusOK
 	})
 	return cmd
 }
