@@ -29,7 +29,10 @@ type dialect struct {
 	allOf func(terms []newsletter.SearchTerm) string
 	// useIndex is run before a search, "" for nothing.
 	useIndex string
-	texts    sync.Map // query as written → as the engine reads it
+	// For copying a house: its tables; who refers to whom; the highest id a table ever gave, and statements that set it.
+	tables, references, lastID, setLastID string
+
+	texts sync.Map // query as written → as the engine reads it
 }
 
 func sqliteDialect() *dialect {
@@ -59,6 +62,11 @@ func sqliteDialect() *dialect {
 		kind:        sqliteKind,
 		retry:       func(error) bool { return false },
 		hasVersions: `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'goose_db_version'`,
+		tables:      `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'goose%' ORDER BY name`,
+		references:  `SELECT m.name, f."table" FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'`,
+		lastID:      `SELECT seq FROM sqlite_sequence WHERE name = ?`,
+		setLastID: `UPDATE sqlite_sequence SET seq = ? WHERE name = {{table}};
+			INSERT INTO sqlite_sequence (name, seq) SELECT {{table}}, ? WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = {{table}})`,
 	}
 }
 
@@ -95,6 +103,12 @@ func postgresDialect() *dialect {
 		kind:        postgresKind,
 		retry:       postgresRetry,
 		hasVersions: `SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'goose_db_version'`,
+		tables:      `SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename NOT LIKE 'goose%' ORDER BY tablename`,
+		references: `
+			SELECT a.relname, b.relname FROM pg_constraint c JOIN pg_class a ON a.oid = c.conrelid JOIN pg_class b ON b.oid = c.confrelid
+			WHERE c.contype = 'f' AND c.connamespace = current_schema()::regnamespace`,
+		lastID:    `SELECT last_value FROM pg_sequences WHERE schemaname = current_schema() AND sequencename = ? || '_id_seq'`,
+		setLastID: `SELECT setval(pg_get_serial_sequence({{table}}, 'id'), ?)`,
 	}
 }
 

@@ -132,3 +132,15 @@ func (t *Tx) InFlight(ctx context.Context) (n int64, err error) {
 	return n, t.queryRow(ctx, `
 		SELECT (SELECT COUNT(*) FROM deliveries WHERE state = 'handing') + (SELECT COUNT(*) FROM notices WHERE state = 'leased' OR state = 'handing')`).Scan(&n)
 }
+
+// CountLeavers counts the lines of a kind from then on.
+func (t *Tx) CountLeavers(ctx context.Context, kind string, since time.Time) (n int64, err error) {
+	return n, t.queryRow(ctx, `SELECT COUNT(*) FROM leavers WHERE kind = ? AND at >= ?`, kind, ms(since)).Scan(&n)
+}
+
+// Leavers lists every line, oldest first.
+func (t *Tx) Leavers(ctx context.Context) ([]newsletter.Leaver, error) {
+	return list(ctx, t, func(r scanner) (l newsletter.Leaver, err error) {
+		return l, r.Scan(&l.Key, asTime(&l.At), &l.Kind)
+	}, `SELECT addr_key, at, kind FROM leavers ORDER BY id`)
+}

@@ -50,6 +50,9 @@ type RestTx interface {
 	// HasLeaver tells whether this very line stands in the table.
 	HasLeaver(ctx context.Context, l Leaver) (bool, error)
 
+	// CountLeavers counts the lines of a kind from then on.
+	CountLeavers(ctx context.Context, kind string, since time.Time) (int64, error)
+
 	PutBackup(ctx context.Context, b *Backup) error
 	// Backups lists what was written and not removed, newest first.
 	Backups(ctx context.Context, limit int) ([]Backup, error)

@@ -20,13 +20,15 @@ func awake(ctx context.Context, tx Tx) error {
 	return &Error{Kind: Unavailable, Code: "moving", Msg: "이사 중이에요. 새 집이 열리면 다시 해 주세요."}
 }
 
+var restTexts = map[Rest]string{
+	RestFinal:  "마지막 백업을 하고 쉬는 집이에요. 여기서 계속하려면 techissue wake --yes 로 깨워 주세요.",
+	RestCopied: "복사한 집이에요. 원래 집을 멈추고 techissue wake --yes 로 깨워 주세요.",
+}
+
 // checkRest blocks every new issue while the house rests, or while nobody knows who left in a time gone by.
 func (s *Service) checkRest(r HouseRest) (out []Check) {
-	switch r.Why {
-	case RestFinal:
-		out = append(out, Check{"block", "resting", "", "마지막 백업을 하고 쉬는 집이에요. 여기서 계속하려면 techissue wake --yes 로 깨워 주세요."})
-	case RestCopied:
-		out = append(out, Check{"block", "resting", "", "복사한 집이에요. 원래 집을 멈추고 techissue wake --yes 로 깨워 주세요."})
+	if r.Why != Awake {
+		out = append(out, Check{"block", "resting", "", restTexts[r.Why]})
 	}
 	if !r.LeaversFrom.IsZero() {
 		out = append(out, Check{"block", "leavers_unknown", "", s.leaversText(r) + " techissue leavers import FILE 로 기록을 가져오거나, 확인했다면 techissue leavers confirm 을 실행해 주세요."})
@@ -64,10 +66,10 @@ func (s *Service) PutToRest(ctx context.Context, actor string, why Rest) error {
 		if err := tx.PutHouseRest(ctx, r); err != nil {
 			return err
 		}
-		if _, err := s.holdIssues(ctx, tx, string(why), "", now); err != nil {
+		if _, err := holdIssues(ctx, tx, string(why), "", now); err != nil {
 			return err
 		}
-		if err := tx.PutAlert(ctx, &Alert{Kind: alertResting, Text: s.checkRest(HouseRest{Why: why})[0].Text, At: now}); err != nil {
+		if err := tx.PutAlert(ctx, &Alert{Kind: alertResting, Text: restTexts[why], At: now}); err != nil {
 			return err
 		}
 		if err := s.audit(ctx, tx, actor, "house.rest", "house", string(why)); err != nil {
@@ -109,7 +111,7 @@ func (s *Service) WakeHouse(ctx context.Context, actor string) error {
 }
 
 // holdIssues pauses every issue on its way. With text each of them, and each that was paused before, gets an alert of the reason's kind.
-func (s *Service) holdIssues(ctx context.Context, tx Tx, reason, text string, now time.Time) (held []Issue, err error) {
+func holdIssues(ctx context.Context, tx Tx, reason, text string, now time.Time) (held []Issue, err error) {
 	open, err := tx.IssuesIn(ctx, IssueScheduled, IssuePreparing, IssueSending, IssuePaused)
 	if err != nil {
 		return nil, err
@@ -161,7 +163,7 @@ func (s *Service) Restore(ctx context.Context, lines []Leaver, known time.Time) 
 		return r, err
 	}
 	err = s.update(ctx, func(tx Tx) error {
-		issues, err := s.holdIssues(ctx, tx, alertRestored, "백업에서 되살린 호예요. 백업 뒤에 이미 보냈을 수 있으니 확인하고 계속해 주세요.", now)
+		issues, err := holdIssues(ctx, tx, alertRestored, "백업에서 되살린 호예요. 백업 뒤에 이미 보냈을 수 있으니 확인하고 계속해 주세요.", now)
 		if err != nil {
 			return err
 		}

@@ -179,7 +179,12 @@ func loadConfig(environ []string, dotenv string, flags map[string]string) (*Conf
 }
 
 // judge checks what a setting means, and derives what the program uses.
-func (c *Config) judge() (faults settingFaults) {
+func (c *Config) judge() settingFaults {
+	return append(c.judgeValues(), c.judgeFiles()...)
+}
+
+// judgeValues looks at nothing but the values themselves.
+func (c *Config) judgeValues() (faults settingFaults) {
 	bad := func(name, text, example string) { faults = append(faults, settingFault{prefix + name, text, example}) }
 	u, err := url.Parse(c.BaseURL)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
@@ -252,8 +257,7 @@ func (c *Config) judge() (faults settingFaults) {
 	if c.postgres() && c.Secret == "" {
 		bad("SECRET", "must be set with PostgreSQL, so that all nodes share it", "$(openssl rand -hex 32)")
 	}
-	faults = append(faults, c.judgeFeedback()...)
-	return append(faults, c.judgeFiles()...)
+	return append(faults, c.judgeFeedback()...)
 }
 
 // judgeFiles checks what has to be readable or writable.
@@ -385,6 +389,14 @@ func (c *Config) sendingRefused() error {
 		return refuse("사이트 주소(TECHISSUE_BASE_URL)가 https가 아니라서 보낼 수 없어요.")
 	}
 	return nil
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 func loopbackHost(host string) bool {

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"runtime"
 	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -73,7 +70,7 @@ func (c *cli) config() *cobra.Command {
 		},
 	}
 	begin := &cobra.Command{
-		Use: "init", Short: "Write a commented .env", Args: cobra.NoArgs,
+		Use: "init", Short: "Ask nine things and write a commented .env; without a terminal write it with everything unset", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return c.writeEnv() },
 	}
 	sample := &cobra.Command{
@@ -85,63 +82,4 @@ func (c *cli) config() *cobra.Command {
 	}
 	cmd.AddCommand(show, begin, sample)
 	return cmd
-}
-
-// asked are the nine things without which a real house does not send.
-var asked = []struct{ name, question string }{
-	{"BASE_URL", "Address of the site (https://letter.example.kr)"},
-	{"FROM", "Sender (테크잇슈 <letter@example.kr>)"},
-	{"REPLY_TO", "Where answers go"},
-	{"SMTP_URL", "SMTP server (smtp://user:password@host:587)"},
-	{"LEGAL_NAME", "상호"},
-	{"LEGAL_REPRESENTATIVE", "대표"},
-	{"LEGAL_ADDRESS", "주소"},
-	{"LEGAL_PHONE", "전화"},
-	{"LEGAL_EMAIL", "이메일"},
-}
-
-func (c *cli) writeEnv() error {
-	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	if c.yes {
-		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
-	}
-	text := string(example())
-	if !c.yes && terminalIn() {
-		in := bufio.NewScanner(os.Stdin)
-		for _, a := range asked {
-			fmt.Fprintf(os.Stderr, "%s: ", a.question)
-			if !in.Scan() {
-				return errors.New("ended before the last question; nothing was written")
-			}
-			if v := strings.TrimSpace(in.Text()); v != "" {
-				text = replaceLine(text, prefix+a.name, v)
-			}
-		}
-	}
-	f, err := os.OpenFile(c.envFile, flags, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s exists; --yes writes it anew", c.envFile)
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Chmod(0o600); err != nil {
-		return err
-	}
-	if _, err := f.WriteString(text); err != nil {
-		return err
-	}
-	fmt.Fprintln(os.Stderr, "written: "+c.envFile)
-	return nil
-}
-
-func replaceLine(text, name, value string) string {
-	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		if strings.HasPrefix(line, "#"+name+"=") {
-			lines[i] = name + "='" + strings.ReplaceAll(value, "'", "") + "'"
-		}
-	}
-	return strings.Join(lines, "\n")
 }

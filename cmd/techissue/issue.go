@@ -25,9 +25,20 @@ type issueFile struct {
 	Tags             []string                 `yaml:"tags"`
 }
 
+func (f issueFile) issue(intro string) newsletter.Issue {
+	return newsletter.Issue{
+		Number: f.Number, WithoutAdConsent: f.WithoutAdConsent, Uncertain: newsletter.UncertainPolicy(f.Uncertain),
+		Audience: newsletter.Audience{Tags: f.Tags},
+		Content: newsletter.Content{
+			Subject: f.Subject, Preheader: f.Preheader, Kind: newsletter.IssueKind(f.Kind), Intro: intro, Links: f.Links, Articles: f.Articles,
+			Sponsor: f.Sponsor, Outro: f.Outro,
+		},
+	}
+}
+
 func (c *cli) issue() *cobra.Command {
 	cmd := &cobra.Command{Use: "issue", Short: "Issues"}
-	cmd.AddCommand(c.issueCreate(), c.issueList(), c.issuePreview(), c.issueCheck(), c.issueTest(), c.issueSend(), c.issueReport(), c.issueDeliveries())
+	cmd.AddCommand(c.issueCreate(), c.issueImport(), c.issueList(), c.issuePreview(), c.issueCheck(), c.issueTest(), c.issueSend(), c.issueReport(), c.issueDeliveries())
 	for _, v := range []struct {
 		use, short string
 		do         func(*newsletter.Service, context.Context, string, int) (newsletter.Issue, error)
@@ -78,14 +89,7 @@ func (c *cli) issueCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			i, err := a.svc.CreateIssue(ctx, actorCLI, newsletter.Issue{
-				Number: f.Number, WithoutAdConsent: f.WithoutAdConsent, Uncertain: newsletter.UncertainPolicy(f.Uncertain),
-				Audience: newsletter.Audience{Tags: f.Tags},
-				Content: newsletter.Content{
-					Subject: f.Subject, Preheader: f.Preheader, Kind: newsletter.IssueKind(f.Kind), Intro: intro, Links: f.Links, Articles: f.Articles,
-					Sponsor: f.Sponsor, Outro: f.Outro,
-				},
-			})
+			i, err := a.svc.CreateIssue(ctx, actorCLI, f.issue(intro))
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}

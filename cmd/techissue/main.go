@@ -112,11 +112,22 @@ func (c *cli) complain(err error, code int) {
 			fmt.Fprintln(os.Stderr, "error: "+f.Error())
 		}
 	default:
-		fmt.Fprintln(os.Stderr, "error: "+err.Error())
+		fmt.Fprintln(os.Stderr, "error: "+wordsOf(err))
 	}
 	if code == exitUsage {
 		fmt.Fprintln(os.Stderr, "See techissue --help.")
 	}
+}
+
+// wordsOf leaves out the cause behind words that are meant for people.
+func wordsOf(err error) string {
+	var e *newsletter.Error
+	if !errors.As(err, &e) || e.Msg == "" || e.Err == nil || e.Kind == newsletter.Internal || e.Kind == newsletter.Unavailable {
+		return err.Error()
+	}
+	bare := *e
+	bare.Err = nil
+	return strings.Replace(err.Error(), e.Error(), bare.Error(), 1)
 }
 
 // cli is what every command shares: the global flags.
@@ -147,7 +158,7 @@ func (c *cli) root() *cobra.Command {
 	f.StringVar(&c.data, "data", "", "data folder (TECHISSUE_DATA)")
 	root.AddCommand(
 		c.demo(), c.bench(), c.serve(), c.migrate(), c.admin(), c.key(), c.article(), c.issue(), c.subscribers(),
-		c.suppress(), c.doctor(), c.backup(), c.restore(), c.wake(), c.leaversCommand(), c.config(), c.healthcheck(), c.version(), c.link(), c.openapi(), c.bounce(),
+		c.suppress(), c.doctor(), c.backup(), c.restore(), c.wake(), c.leaversCommand(), c.config(), c.healthcheck(), c.version(), c.link(), c.openapi(), c.bounce(), c.dkimCommand(), c.breach(), c.copyHouse(),
 	)
 	for _, cmd := range root.Commands() {
 		strict(cmd)
