@@ -1,6 +1,6 @@
 # techissue. `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help demo run build test check setup bench fuzz crash golden env vuln toolchain
+.PHONY: help demo run build test check setup bench fuzz crash golden env vuln release toolchain
 
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -52,3 +52,19 @@ env: toolchain ## write .env.example from the settings
 
 vuln: toolchain ## known vulnerabilities, where the database can be reached
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
+
+# SQLite is C: the other architecture needs its cross compiler (Debian: gcc-aarch64-linux-gnu, gcc-x86-64-linux-gnu).
+RELEASES := amd64:x86_64-linux-gnu-gcc arm64:aarch64-linux-gnu-gcc
+
+release: toolchain ## tarballs for linux amd64 and arm64 with checksums, into dist/
+	@rm -rf dist && mkdir -p dist
+	@version=$$(git describe --tags --always --dirty); for r in $(RELEASES); do \
+	  arch=$${r%%:*} cross=$${r#*:}; \
+	  if [ "$$arch" = "$$($(GO) env GOHOSTARCH)" ] && [ "$$($(GO) env GOHOSTOS)" = linux ]; then cross=$$($(GO) env CC); fi; \
+	  command -v $$cross >/dev/null || { echo "linux/$$arch left out: $$cross is missing"; continue; }; \
+	  name=techissue-$$version-linux-$$arch; mkdir -p dist/$$name; \
+	  CGO_ENABLED=1 GOOS=linux GOARCH=$$arch CC=$$cross $(GO) build -trimpath -ldflags='-s -w' -o dist/$$name/techissue ./cmd/techissue || exit 1; \
+	  cp -r README.md README.ko.md LICENSE CHANGELOG.md .env.example deploy docs dist/$$name/ && \
+	  tar -C dist --sort=name --owner=0 --group=0 --numeric-owner -czf dist/$$name.tar.gz $$name && rm -r dist/$$name && echo "dist/$$name.tar.gz"; \
+	done
+	@cd dist && sha256sum *.tar.gz > SHA256SUMS && cat SHA256SUMS
