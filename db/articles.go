@@ -111,13 +111,17 @@ func (t *Tx) Articles(ctx context.Context, f newsletter.ArticleFilter) ([]newsle
 	if f.Query != "" {
 		w.and(`(a.title {{like}} ? ESCAPE '\' OR a.body {{like}} ? ESCAPE '\')`, contains(f.Query), contains(f.Query))
 	}
+	than, order := `<`, ` ORDER BY COALESCE(a.published_at, a.created_at) DESC, a.id DESC LIMIT ?`
+	if f.Upwards {
+		than, order = `>`, ` ORDER BY COALESCE(a.published_at, a.created_at), a.id LIMIT ?`
+	}
 	switch {
 	case f.Cursor > 0 && !f.Before.IsZero():
-		w.and(`(COALESCE(a.published_at, a.created_at), a.id) < (?, ?)`, ms(f.Before), f.Cursor)
+		w.and(`(COALESCE(a.published_at, a.created_at), a.id) `+than+` (?, ?)`, ms(f.Before), f.Cursor)
 	case f.Cursor > 0:
-		w.and(`(COALESCE(a.published_at, a.created_at), a.id) < (SELECT COALESCE(c.published_at, c.created_at), c.id FROM articles c WHERE c.id = ?)`, f.Cursor)
+		w.and(`(COALESCE(a.published_at, a.created_at), a.id) `+than+` (SELECT COALESCE(c.published_at, c.created_at), c.id FROM articles c WHERE c.id = ?)`, f.Cursor)
 	}
-	rows, err := list(ctx, t, scanArticle, articleColumns+w.text+` ORDER BY COALESCE(a.published_at, a.created_at) DESC, a.id DESC LIMIT ?`, append(w.args, f.Limit+1)...)
+	rows, err := list(ctx, t, scanArticle, articleColumns+w.text+order, append(w.args, f.Limit+1)...)
 	if err != nil || len(rows) == 0 {
 		return rows, err
 	}

@@ -79,6 +79,7 @@ type server struct {
 	house     atomic.Pointer[newsletter.House] // as last read, for pages shown while the store is away
 	views     viewSieve
 	pictures  pictures
+	oven      oven
 	firstView sync.Once
 
 	stopping chan struct{} // closed at the end: streams and imports come to theirs

@@ -41,11 +41,14 @@ func (s *server) write(c echo.Context, status int, name string, p templates.Page
 	if err := s.pages.Render(&buf, name, p); err != nil {
 		return err
 	}
+	if rule, _ := s.ruleOf(c); rule.baked {
+		return s.writeBaked(c, status, buf.Bytes())
+	}
 	h := c.Response().Header()
 	if h.Get("Cache-Control") == "" {
 		h.Set("Cache-Control", "no-cache")
 	}
-	if err := c.HTMLBlob(status, buf.Bytes()); err != nil {
+	if err := c.HTMLBlob(status, bytes.ReplaceAll(buf.Bytes(), []byte(stampHole), []byte(s.stamp(s.now())))); err != nil {
 		return err
 	}
 	s.looked(c, status)

@@ -26,6 +26,8 @@ type trait struct {
 	stream bool
 	// pictures: carries what the editor wrote, which may show pictures from elsewhere.
 	pictures bool
+	// baked: a page without queries is kept in memory, compressed.
+	baked bool
 	// body is the largest accepted body in bytes; 0 means formBody.
 	body int64
 	// keyed: a call of the API that is refused without an Idempotency-Key.
@@ -71,11 +73,13 @@ func key(s newsletter.Scope) access { return access{kind: byKey, scope: s} }
 // siteRoutes are the readers' pages (contract.md, Pages). No GET changes anything but counters.
 func (s *server) siteRoutes() []route {
 	outside := trait{outside: true}
-	text := trait{pictures: true}
+	text, page := trait{pictures: true}, trait{baked: true}
+	bakedText := trait{pictures: true, baked: true}
 	return []route{
-		{"GET", "/", public(), s.home, trait{}},
+		{"GET", "/", public(), s.home, page},
 		{"POST", "/subscribe", public(), s.subscribe, outside},
-		{"GET", "/subscribe", public(), s.subscribeForm, trait{}},
+		{"GET", "/subscribe", public(), s.subscribeForm, page},
+		{"GET", "/subscribe/embed", public(), s.embedForm, page},
 		{"GET", "/subscribe/sent", public(), s.subscribeSent, trait{}},
 		{"GET", "/confirm/:token", token(), s.confirmForm, trait{}},
 		{"POST", "/confirm/:token", token(), s.confirm, trait{}},
@@ -108,21 +112,21 @@ func (s *server) siteRoutes() []route {
 		{"POST", "/me/settings/erase", public(), s.meErase, trait{}},
 		{"POST", "/me/settings/close", public(), s.meClose, trait{}},
 
-		{"GET", "/articles", public(), s.articles, trait{}},
-		{"GET", "/articles/:slug", public(), s.article, text},
+		{"GET", "/articles", public(), s.articles, page},
+		{"GET", "/articles/:slug", public(), s.article, bakedText},
 		{"POST", "/articles/:slug/comments", public(), s.commentArticle, text},
 		{"POST", "/issues/:number/comments", public(), s.commentIssue, text},
 		{"GET", "/c/:token", token(), s.ownComment, trait{}},
 		{"POST", "/c/:token/confirm", token(), s.confirmComment, trait{}},
 		{"POST", "/c/:token/edit", token(), s.editComment, trait{}},
 		{"POST", "/c/:token/delete", token(), s.takeBackComment, trait{}},
-		{"GET", "/tags/:tag", public(), s.tag, trait{}},
+		{"GET", "/tags/:tag", public(), s.tag, page},
 		{"GET", "/tags/:tag/feed.xml", public(), s.rss, trait{}},
 		{"GET", "/tags/:tag/atom.xml", public(), s.atom, trait{}},
 		{"GET", "/tags/:tag/feed.json", public(), s.jsonFeed, trait{}},
 		{"GET", "/search", public(), s.search, trait{}},
-		{"GET", "/issues", public(), s.issues, trait{}},
-		{"GET", "/issues/:number", public(), s.issue, text},
+		{"GET", "/issues", public(), s.issues, page},
+		{"GET", "/issues/:number", public(), s.issue, bakedText},
 		{"GET", "/share.png", public(), s.housePicture, trait{}},
 		{"GET", "/articles/:slug/share.png", public(), s.articlePicture, trait{}},
 		{"GET", "/issues/:number/share.png", public(), s.issuePicture, trait{}},
@@ -134,8 +138,8 @@ func (s *server) siteRoutes() []route {
 		{"GET", "/contact", public(), s.contactForm, trait{}},
 		{"POST", "/contact", public(), s.contact, trait{}},
 
-		{"GET", "/about", public(), s.about, trait{}},
-		{"GET", "/privacy", public(), s.privacy, trait{}},
+		{"GET", "/about", public(), s.about, page},
+		{"GET", "/privacy", public(), s.privacy, page},
 		{"GET", "/feed.xml", public(), s.rss, trait{}},
 		{"GET", "/atom.xml", public(), s.atom, trait{}},
 		{"GET", "/feed.json", public(), s.jsonFeed, trait{}},
@@ -154,7 +158,11 @@ func (s *server) mount(e *echo.Echo) {
 	for _, list := range [][]route{s.siteRoutes(), s.mailboxRoutes(), s.adminRoutes(), s.docsRoutes()} {
 		for _, r := range list {
 			s.declare(r.method, r.path, r.access, r.trait)
-			e.Add(r.method, r.path, r.handle)
+			handle := r.handle
+			if r.baked {
+				handle = s.baked(handle)
+			}
+			e.Add(r.method, r.path, handle)
 		}
 	}
 	s.mountAPI(e)

@@ -58,11 +58,10 @@ func (s *server) home(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := homeView{Form: s.newSignup(), Articles: articleCards(list), Issues: issueCards(issues)}
+	v := homeView{Form: s.newSignup().from("home"), Articles: articleCards(list), Issues: issueCards(issues)}
 	if err := s.frontPage(ctx, &v); err != nil {
 		return err
 	}
-	c.Response().Header().Set("Cache-Control", "no-store") // the form's moment is this reader's
 	return s.page(c, http.StatusOK, "site/home", templates.Page{Canonical: s.baseURL + "/", Body: v})
 }
 
@@ -172,7 +171,7 @@ type articleView struct {
 	Minutes                            int         // it takes to read
 	Contents                           []section   // of a long text
 	Carried                            []issueCard // issues it appeared in
-	Older                              *articleCard
+	Older, Newer                       *articleCard
 	Others                             []articleCard
 	Comments                           commentsView
 	Form                               signupView
@@ -208,7 +207,7 @@ func (s *server) articlePage(c echo.Context, status int, a newsletter.Article, f
 	if err != nil {
 		return err
 	}
-	older, err := s.olderArticle(c, a)
+	older, newer, err := s.besideArticle(c, a)
 	if err != nil {
 		return err
 	}
@@ -225,24 +224,31 @@ func (s *server) articlePage(c echo.Context, status int, a newsletter.Article, f
 		return err
 	}
 	comments.Closed = a.CommentsClosed
-	if status == http.StatusOK && s.views.counts(s, c, a.ID) {
-		s.svc.CountView(a.ID)
+	if status == http.StatusOK {
+		s.viewed(c, a.ID)
 	}
 	v := articleView{
 		Comments: comments,
 		Title:    a.Title, Summary: a.Summary, Author: a.Author, AuthorLine: house.AuthorLine, At: a.PublishedAt, Views: a.Views,
-		Tags: a.Tags, Body: body, URL: s.baseURL + articlePath(a.Slug), Carried: issueCards(carried), Others: others, Form: s.newSignup(),
+		Tags: a.Tags, Body: body, URL: s.baseURL + articlePath(a.Slug), Carried: issueCards(carried), Others: others, Form: s.newSignup().from("article:" + a.Slug),
 	}
 	if v.Author == "" {
 		v.Author = house.Author
 	}
-	v.Minutes, v.Older = readingMinutes(a.Body), older
+	v.Minutes, v.Older, v.Newer = readingMinutes(a.Body), older, newer
 	v.Body, v.Contents = contentsOf(body, a.Body)
-	if a.UpdatedAt.Sub(a.PublishedAt) > 24*time.Hour {
+	if since := later(a.PublishedAt, a.CreatedAt); a.UpdatedAt.Sub(since) > 24*time.Hour { // an old text taken in today was not changed today
 		v.Updated = a.UpdatedAt
 	}
 	p := templates.Page{Title: a.Title, Description: a.Summary, Canonical: v.URL, Kind: "article", Image: s.pictureURL(articlePath(a.Slug)+"/share.png", s.cardOf(house, a.Title, a.Author, a.PublishedAt, 0)), LinkedData: s.articleData(a, v, house), Body: v}
 	return s.write(c, status, "site/article", s.frame(c, p, house))
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // articleData is schema.org's Article, for search engines.

@@ -67,7 +67,7 @@ func (s *server) commentsOf(c echo.Context, on newsletter.CommentOn, path string
 	if c.Request().Method == http.MethodGet {
 		form.Parent, _ = strconv.ParseInt(c.QueryParam("reply"), 10, 64)
 		form.Said = saidOfComment[c.QueryParam("comment")]
-		form.Started = s.stamp(s.now())
+		form.Started = stampHole
 		form.Notify = true
 	}
 	form.Path = path

@@ -19,7 +19,7 @@ import (
 
 func (s *server) about(c echo.Context) error {
 	return s.page(c, http.StatusOK, "site/about", templates.Page{
-		Title: "소개", Canonical: s.baseURL + "/about", Body: map[string]any{"Form": s.newSignup()},
+		Title: "소개", Canonical: s.baseURL + "/about", Body: map[string]any{"Form": s.newSignup().from("about")},
 	})
 }
 

@@ -43,7 +43,7 @@ func (s *server) issues(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := listView{Heading: "지난 호", Issues: issueCards(list), Form: s.newSignup()}
+	v := listView{Heading: "지난 호", Issues: issueCards(list), Form: s.newSignup().from("issues")}
 	if more {
 		v.More = "/issues?after=" + strconv.Itoa(list[len(list)-1].Number)
 	}
@@ -105,7 +105,7 @@ func (s *server) issuePage(c echo.Context, status, n int, form commentForm) erro
 		Comments: comments,
 		Number:   n, Title: ed.Snapshot.Subject, At: is.SentAt(), Ad: ed.Snapshot.Kind == newsletter.KindAd,
 		Author: ed.Snapshot.House.Author, AuthorLine: ed.Snapshot.House.AuthorLine,
-		URL: s.baseURL + issuePath(n), Letter: issuePath(n) + "/letter", Form: s.newSignup(),
+		URL: s.baseURL + issuePath(n), Letter: issuePath(n) + "/letter", Form: s.newSignup().from("issue:" + itoa(n)),
 	}
 	if err := v.fill(ed.Snapshot); err != nil {
 		return err

@@ -54,13 +54,22 @@ func contentsOf(body template.HTML, source string) (template.HTML, []section) {
 	return template.HTML(marked), list
 }
 
-// olderArticle is the one published before, nil for the first.
-func (s *server) olderArticle(c echo.Context, this newsletter.Article) (*articleCard, error) {
-	list, _, err := s.svc.Articles(c.Request().Context(), published(newsletter.ArticleFilter{Cursor: int64(this.ID), Limit: 1}))
-	if err != nil || len(list) == 0 {
-		return nil, err
+// besideArticle are the ones published before and after, nil at the ends.
+func (s *server) besideArticle(c echo.Context, this newsletter.Article) (older, newer *articleCard, err error) {
+	for _, side := range []struct {
+		newerFirst bool
+		card       **articleCard
+	}{{false, &older}, {true, &newer}} {
+		f := published(newsletter.ArticleFilter{Cursor: int64(this.ID), Upwards: side.newerFirst, Limit: 1})
+		list, _, err := s.svc.Articles(c.Request().Context(), f)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(list) > 0 {
+			*side.card = &articleCards(list[:1])[0]
+		}
 	}
-	return &articleCards(list[:1])[0], nil
+	return older, newer, nil
 }
 
 const relatedArticles = 3

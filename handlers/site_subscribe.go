@@ -6,10 +6,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/labstack/echo/v4"
 
@@ -24,6 +26,7 @@ type signupView struct {
 	Email, Name        string
 	Consent, Ad, Age14 bool
 	Started            string // signed moment at which the form was shown
+	Source             string // where the form stands, or the link said that it comes from
 	Kept               bool   // asked about the domain and answered: as it is
 	Faults             map[string]string
 	Summary            []faultLine
@@ -42,13 +45,65 @@ const (
 )
 
 func (s *server) newSignup() signupView {
-	return signupView{ID: "signup", Started: s.stamp(s.now())}
+	return signupView{ID: "signup", Started: stampHole}
+}
+
+// from names where a form stands, for the editor's figures of what brings readers.
+func (v signupView) from(source string) signupView {
+	v.Source = source
+	return v
+}
+
+const maxSource = 60
+
+// cleanSource keeps letters, digits and a few signs of what a link or a form says of itself; "form" when nothing is left.
+func cleanSource(raw string) string {
+	s := strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_.:/", r) {
+			return r
+		}
+		return -1
+	}, strings.ToValidUTF8(raw, ""))
+	if r := []rune(s); len(r) > maxSource {
+		s = string(r[:maxSource])
+	}
+	if s == "" {
+		return "form"
+	}
+	return s
 }
 
 // subscribeForm is the form on a page of its own, for links that lead nowhere else.
 func (s *server) subscribeForm(c echo.Context) error {
+	source := "subscribe"
+	if from := c.QueryParam("from"); from != "" {
+		source = cleanSource(from)
+	}
+	issues, _, err := s.svc.Issues(c.Request().Context(), newsletter.IssueFilter{Public: true, Limit: 1})
+	if err != nil {
+		return err
+	}
 	return s.page(c, http.StatusOK, "site/subscribe", templates.Page{
-		Title: "구독하기", Canonical: s.baseURL + "/subscribe", Body: map[string]any{"Form": s.newSignup()},
+		Title: "구독하기", Description: "다음 호부터 메일로 받아 보세요.", Canonical: s.baseURL + "/subscribe",
+		Body: map[string]any{"Form": s.newSignup().from(source), "Issues": issueCards(issues)},
+	})
+}
+
+const embedSnippet = `<form method="post" action="%[1]s/subscribe">
+  <p><label>이메일 <input name="email" type="email" inputmode="email" autocomplete="email" required maxlength="320"></label></p>
+  <p><label>이름/회사명(선택) <input name="name" autocomplete="name" maxlength="64"></label></p>
+  <p><label><input name="consent" type="checkbox" value="on" required> <a href="%[1]s/privacy">개인정보 수집·이용</a>에 동의해요(필수)</label></p>
+  <p><label><input name="age14" type="checkbox" value="on" required> 만 14세 이상이에요(필수)</label></p>
+  <p><label><input name="ad_consent" type="checkbox" value="on"> 광고성 정보도 받을게요(선택)</label></p>
+  <p hidden><label>비워 두세요 <input name="website" tabindex="-1" autocomplete="off"></label></p>
+  <input name="source" type="hidden" value="내-블로그">
+  <p><button>구독하기</button></p>
+</form>`
+
+// embedForm is the form as HTML to be pasted into another site. It carries no moment, so its limits are the tighter ones.
+func (s *server) embedForm(c echo.Context) error {
+	return s.page(c, http.StatusOK, "site/embed", templates.Page{
+		Title: "다른 곳에 구독 폼 달기", NoIndex: true, Body: map[string]string{"Snippet": fmt.Sprintf(embedSnippet, s.baseURL)},
 	})
 }
 
@@ -60,6 +115,7 @@ func (s *server) subscribe(c echo.Context) error {
 	f := signupView{
 		ID: "signup", Email: strings.TrimSpace(c.FormValue("email")), Name: strings.TrimSpace(c.FormValue("name")),
 		Consent: ticked(c, "consent"), Ad: ticked(c, "ad_consent"), Age14: ticked(c, "age14"), Started: c.FormValue("started"),
+		Source: cleanSource(c.FormValue("source")),
 	}
 	f.Kept = c.FormValue("keep") == f.Email
 	if c.FormValue(honeypot) != "" {
@@ -67,7 +123,7 @@ func (s *server) subscribe(c echo.Context) error {
 	}
 	wish := newsletter.Signup{
 		Email: f.Email, Name: f.Name, Consent: f.Consent, AdConsent: f.Ad, Age14: f.Age14,
-		IP: c.RealIP(), Form: newsletter.FormSite, Source: "form",
+		IP: c.RealIP(), Form: newsletter.FormSite, Source: f.Source,
 	}
 	switch took, ok := s.filled(f.Started); {
 	case !ok:
@@ -144,6 +200,7 @@ func (s *server) subscribeJSON(c echo.Context) error {
 		Consent  tick   `json:"consent"`
 		Ad       tick   `json:"ad_consent"`
 		Age14    tick   `json:"age14"`
+		Source   string `json:"source"`
 		Honeypot string `json:"website"`
 	}
 	if err := json.NewDecoder(c.Request().Body).Decode(&in); err != nil {
@@ -160,7 +217,7 @@ func (s *server) subscribeJSON(c echo.Context) error {
 	if in.Honeypot == "" {
 		err := s.svc.Subscribe(c.Request().Context(), newsletter.Signup{
 			Email: in.Email, Name: in.Name, Consent: bool(in.Consent), AdConsent: bool(in.Ad), Age14: bool(in.Age14),
-			IP: c.RealIP(), Form: newsletter.FormJSON, Source: "form",
+			IP: c.RealIP(), Form: newsletter.FormJSON, Source: cleanSource(in.Source),
 		})
 		if err != nil {
 			return err

@@ -822,3 +822,34 @@ func TestSmallRules(t *testing.T) {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+// Where readers come from is told by the place of the form, by a link, and by a pasted form; nobody can write anything else with it.
+func TestSourcesOfSignUps(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	a := h.article("출처", "본문")
+	h.past(3, "세 번째 편지", a.Slug)
+	b := h.browser()
+	for n, row := range []struct{ page, want string }{
+		{"/", "home"}, {"/subscribe", "subscribe"}, {"/subscribe?from=brunch-1", "brunch-1"}, {"/articles/" + url.PathEscape(a.Slug), "article:" + a.Slug}, {"/issues/3", "issue:3"},
+		{"/subscribe?from=" + url.QueryEscape(`"><script>x</script>`+strings.Repeat("가", 200)), "scriptx/script" + strings.Repeat("가", 46)},
+	} {
+		page := b.get(row.page).must(t, 200)
+		m := regexp.MustCompile(`name="source" value="([^"]*)"`).FindStringSubmatch(page.text)
+		if m == nil || m[1] != row.want {
+			t.Errorf("%s says %q, want %q", row.page, m, row.want)
+			continue
+		}
+		form := signup("s" + strconv.Itoa(n) + "@example.com")
+		form.Set("source", m[1])
+		b.post("/subscribe", form).must(t, 303)
+		if got := h.subscriber("s" + strconv.Itoa(n) + "@example.com").Source; got != row.want {
+			t.Errorf("kept as %q", got)
+		}
+	}
+	embed := b.get("/subscribe/embed").must(t, 200, "&lt;form method=&#34;post&#34; action=&#34;http://localhost:8080/subscribe&#34;", "noindex")
+	if strings.Contains(embed.text, `action="http://localhost:8080/subscribe"`) {
+		t.Error("the snippet is a form of the page itself")
+	}
+	b.get("/subscribe").must(t, 200, "먼저 읽어 보고 정해도 좋아요", "세 번째 편지")
+}

@@ -41,6 +41,8 @@ type ArticleFilter struct {
 	Cursor int64
 	Before time.Time // with Cursor: the date (published, or of a draft made) of that row, for pages that outlive it
 	Limit  int
+	// Upwards turns the list around, behind the cursor too: the next newer one first.
+	Upwards bool
 }
 
 // ListedAt is the date by which lists are ordered: of publication, for a draft of its making.

@@ -386,6 +386,7 @@ func excerpt(words []searchWord, text string) []TextPart {
 }
 
 var (
+	mdName    = regexp.MustCompile(`\{이름(?:\|([^{}|]*))?\}|\$%name%\$`) // where a letter greets by name
 	mdFence   = regexp.MustCompile("(?m)^[ \t]*(```|~~~).*$")
 	mdImage   = regexp.MustCompile(`!\[([^\]]*)\]\([^)]*\)`)
 	mdLink    = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
@@ -402,7 +403,13 @@ func oneLine(parts ...string) string {
 
 // plainWords is the text of Markdown as far as a search needs it: no addresses and no signs.
 func plainWords(md string) string {
-	s := mdFence.ReplaceAllString(md, "")
+	s := mdName.ReplaceAllStringFunc(md, func(tag string) string {
+		if m := mdName.FindStringSubmatch(tag); m[1] != "" {
+			return m[1]
+		}
+		return "독자"
+	})
+	s = mdFence.ReplaceAllString(s, "")
 	s = mdImage.ReplaceAllString(s, "$1")
 	s = mdLink.ReplaceAllString(s, "$1")
 	s = mdAddress.ReplaceAllString(s, "")

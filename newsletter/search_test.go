@@ -110,6 +110,7 @@ func TestSearch(t *testing.T) {
 			{"a source", "예시일보", "", []string{"11.1"}},
 			{"a tag", "hardware", "", []string{"chips"}},
 			{"the end of a long text, an older article below the newer issue", "등대", "", []string{"11", "cloud"}},
+			{"a greeting as it reads without a name", "독자님 안녕하세요", "", []string{"11"}},
 			{"one kind", "반도체", newsletter.FoundLink, []string{"11.1"}},
 			{"another kind", "등대", newsletter.FoundArticle, []string{"cloud"}},
 			{"pairs that stand apart are no word", "반도도체", "", nil},

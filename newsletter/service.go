@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -50,6 +51,7 @@ type Service struct {
 	opt     Options
 	addrKey []byte
 
+	epoch  atomic.Uint64 // grows when this node or another changed what pages show
 	mu     sync.Mutex
 	views  map[ArticleID]int64
 	hits   []Hit
@@ -120,15 +122,22 @@ func (s *Service) view(ctx context.Context, fn func(Tx) error) error {
 
 func (s *Service) update(ctx context.Context, fn func(Tx) error) error {
 	key, _ := ctx.Value(replayKey{}).(string)
-	if key == "" {
-		return s.opt.Store.Update(ctx, fn)
-	}
-	return s.opt.Store.Update(ctx, func(tx Tx) error {
-		if err := fn(tx); err != nil {
+	shows := false
+	err := s.opt.Store.Update(ctx, func(tx Tx) error {
+		watched := &watchedTx{Tx: tx}
+		if err := fn(watched); err != nil {
 			return err
+		}
+		shows = watched.bumped
+		if key == "" {
+			return nil
 		}
 		return tx.MarkReplay(ctx, key, replayDone)
 	})
+	if shows { // even after an error: whether the commit reached the disk is not known then
+		s.epoch.Add(1)
+	}
+	return err
 }
 
 // get reads one thing in a transaction of its own.

@@ -397,5 +397,8 @@ func (s *Service) erase(ctx context.Context, tx Tx, sub Subscriber) error {
 	if err := tx.EraseSubscriber(ctx, sub.ID, now); err != nil {
 		return fmt.Errorf("erase subscriber %d: %w", sub.ID, err)
 	}
+	if err := tx.BumpRevision(ctx); err != nil { // their comments are gone from pages
+		return err
+	}
 	return tx.Emit(ctx, "subscriber.erased", fmt.Sprintf(`{"id":%d}`, sub.ID), now)
 }

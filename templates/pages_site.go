@@ -6,6 +6,7 @@ const siteLayout = "layout/site"
 var sitePages = []pageFile{
 	{"site/home", siteLayout},
 	{"site/subscribe", siteLayout},
+	{"site/embed", siteLayout},
 	{"site/hint", siteLayout},
 	{"site/sent", siteLayout},
 	{"site/confirm", siteLayout},

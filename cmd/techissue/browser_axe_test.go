@@ -71,8 +71,22 @@ func TestBrowserAccessibility(t *testing.T) {
 			b.axe(p, script)
 		}
 	}
-	visit("/", "/subscribe", "/subscribe/sent", "/articles", "/articles/"+b.slug(), "/articles?q=없는+말", "/issues", "/search?q=AI", "/search?q=zzzz", "/about", "/privacy", "/me",
+	visit("/", "/subscribe", "/subscribe/sent", "/articles", "/articles/"+b.slug(), "/articles?q=없는+말", "/issues", "/search", "/search?q=집", "/search?q=zzzz", "/articles/"+b.talked(), "/articles/"+b.talked()+"?reply=1", "/contact", "/issues", "/c/broken", "/about", "/privacy", "/me",
 		"/no/such/page", "/confirm/broken", "/u/broken", "/me/broken", "/mailbox", "/admin/login")
+
+	b.open("/articles/" + b.talked())
+	eval[bool](b, `(document.querySelector("#comment-body").value = "접근성을 보는 댓글") !== ""`)
+	b.press("#comment-submit")
+	b.forget("422")
+	b.axe("a refused comment", script)
+	b.comment("접근성", "axe-comment@example.com", "접근성을 보는 댓글")
+	b.axe("a sent comment", script)
+	own := b.linkIn(b.newest("axe-comment@example.com", "댓글을 확인해"), "/c/")
+	b.open(own)
+	b.axe("a comment to confirm", script)
+	b.press("main form button")
+	b.open(own)
+	b.axe("a comment to change", script)
 
 	b.open("/subscribe")
 	b.press("form.signup button[type=submit]")
@@ -101,7 +115,7 @@ func TestBrowserAccessibility(t *testing.T) {
 	b.axe("enter", script)
 	b.press("main form button")
 	visit("/admin", "/admin/issues", "/admin/issues?q=zzzz", "/admin/issues/new", "/admin/issues/"+number, "/admin/issues/"+number+"/delete", "/admin/issues/"+number+"/send",
-		"/admin/articles", "/admin/articles/new", "/admin/articles/"+b.slug(), "/admin/subscribers", "/admin/subscribers/1", "/admin/subscribers/new", "/admin/subscribers/import",
+		"/admin/comments", "/admin/comments?status=published", "/admin/comments?status=spam", "/admin/articles", "/admin/articles/new", "/admin/articles/"+b.slug(), "/admin/subscribers", "/admin/subscribers/1", "/admin/subscribers/new", "/admin/subscribers/import",
 		"/admin/imports/1", "/admin/settings", "/admin/settings/keys", "/admin/account", "/admin/no/such/page")
 	b.open("/admin/issues/new")
 	b.press("button[data-save]")

@@ -94,6 +94,10 @@ func (a *app) listen(parts *parts, demo *handlers.Demo) error {
 		return &exitError{code: exitConfig, err: fmt.Errorf("TECHISSUE_ADDR: %w", err)}
 	}
 	a.cfg.Addr = l.Addr().String()
+	parts.run("revision", func(ctx context.Context) error {
+		a.svc.WatchRevision(ctx, func(err error) { a.log.Error("look for changed pages", "err", err) })
+		return nil
+	})
 	parts.run("search", func(ctx context.Context) error {
 		if err := a.svc.KeepSearch(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("index for the search", "err", err) // the next start tries again; all but the search works

@@ -70,5 +70,27 @@ for (const b of document.querySelectorAll("[data-until]")) {
   if (until > Date.now()) tick();
 }
 
+// 답글 달기: the form comes to the comment without loading the page again.
+for (const a of document.querySelectorAll("[data-reply]")) {
+  a.addEventListener("click", (e) => {
+    const form = document.getElementById("comment-form");
+    if (!form) return;
+    e.preventDefault();
+    form.querySelector("[data-reply-to]").value = a.dataset.reply;
+    form.querySelector("h3").textContent = a.dataset.replyName + "님에게 답글";
+    form.querySelector("textarea").focus();
+  });
+}
+
+// "/" goes to the search, as people who never touch the mouse expect.
+document.addEventListener("keydown", (e) => {
+  if (e.key !== "/" || e.isComposing || e.ctrlKey || e.metaKey || e.altKey) return;
+  if (e.target.closest("input, textarea, select, [contenteditable]")) return;
+  const field = document.querySelector("[data-search]");
+  if (!field) return;
+  e.preventDefault();
+  field.focus();
+});
+
 // An address that is there to be copied is selected whole.
 for (const i of document.querySelectorAll("[data-select]")) i.addEventListener("focus", () => i.select());
