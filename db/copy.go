@@ -53,6 +53,9 @@ func Copy(ctx context.Context, from, to *DB, progress func(done, total int64)) (
 				return fmt.Errorf("copy %s: %w", t, err)
 			}
 		}
+		if err := copyWords(ctx, tx, to); err != nil {
+			return fmt.Errorf("index what can be found: %w", err)
+		}
 		for _, t := range tables {
 			if err := copySequence(ctx, tx, to, t); err != nil {
 				return fmt.Errorf("copy the ids of %s: %w", t, err)
@@ -124,7 +127,8 @@ func (d *DB) emptyHouse(ctx context.Context, tables []string) error {
 				return fmt.Errorf("%w: %d rows in %s", ErrNotEmpty, n, t)
 			}
 		}
-		for _, t := range slices.Backward(tables) {
+		order := append(slices.Clone(tables), "search_words")
+		for _, t := range slices.Backward(order) {
 			if _, err := tx.exec(ctx, `DELETE FROM `+t); err != nil {
 				return err
 			}
@@ -178,6 +182,34 @@ func copyTable(ctx context.Context, from *Tx, to *DB, table string, wrote func(i
 		return err
 	}
 	return flush()
+}
+
+// copyWords makes the full-text index anew: each engine has its own.
+func copyWords(ctx context.Context, from *Tx, to *DB) error {
+	type text struct {
+		id          int64
+		title, body string
+	}
+	for after := int64(0); ; {
+		texts, err := list(ctx, from, func(r scanner) (t text, err error) {
+			return t, r.Scan(&t.id, &t.title, &t.body)
+		}, `SELECT doc_id, title, body FROM search_texts WHERE doc_id > ? ORDER BY doc_id LIMIT 200`, after)
+		if err != nil || len(texts) == 0 {
+			return err
+		}
+		err = to.Update(ctx, func(tx *Tx) error {
+			for _, t := range texts {
+				if err := tx.putWords(ctx, t.id, t.title, t.body); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		after = texts[len(texts)-1].id
+	}
 }
 
 // copySequence carries over which id comes next: one that was given away and erased must not come again, tokens in old letters name it.

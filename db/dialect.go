@@ -62,7 +62,7 @@ func sqliteDialect() *dialect {
 		kind:        sqliteKind,
 		retry:       func(error) bool { return false },
 		hasVersions: `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'goose_db_version'`,
-		tables:      `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'goose%' ORDER BY name`,
+		tables:      `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'goose%' AND name NOT LIKE 'search_words%' ORDER BY name`,
 		references:  `SELECT m.name, f."table" FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'`,
 		lastID:      `SELECT seq FROM sqlite_sequence WHERE name = ?`,
 		setLastID: `UPDATE sqlite_sequence SET seq = ? WHERE name = {{table}};
@@ -103,7 +103,7 @@ func postgresDialect() *dialect {
 		kind:        postgresKind,
 		retry:       postgresRetry,
 		hasVersions: `SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'goose_db_version'`,
-		tables:      `SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename NOT LIKE 'goose%' ORDER BY tablename`,
+		tables:      `SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename NOT LIKE 'goose%' AND tablename NOT LIKE 'search_words%' ORDER BY tablename`,
 		references: `
 			SELECT a.relname, b.relname FROM pg_constraint c JOIN pg_class a ON a.oid = c.conrelid JOIN pg_class b ON b.oid = c.confrelid
 			WHERE c.contype = 'f' AND c.connamespace = current_schema()::regnamespace`,

@@ -31,13 +31,18 @@ func (t *Tx) PutSearch(ctx context.Context, kind newsletter.SearchKind, ref int6
 		if _, err := t.exec(ctx, `INSERT INTO search_texts (doc_id, title, body) VALUES (?, ?, ?)`, id, d.Title, d.Text); err != nil {
 			return err
 		}
-		title := t.dialect.bag(newsletter.SearchWords(d.Title))
-		whole := t.dialect.bag(newsletter.SearchWords(d.Title + "\n" + d.Text))
-		if _, err := t.exec(ctx, `INSERT INTO search_words (docid, title, whole) VALUES (?, CAST(? AS {{bag}}), CAST(? AS {{bag}}))`, id, title, whole); err != nil {
+		if err := t.putWords(ctx, id, d.Title, d.Text); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// putWords puts a document into the full-text index.
+func (t *Tx) putWords(ctx context.Context, id int64, title, text string) error {
+	words, whole := t.dialect.bag(newsletter.SearchWords(title)), t.dialect.bag(newsletter.SearchWords(title+"\n"+text))
+	_, err := t.exec(ctx, `INSERT INTO search_words (docid, title, whole) VALUES (?, CAST(? AS {{bag}}), CAST(? AS {{bag}}))`, id, words, whole)
+	return err
 }
 
 const searchDocs = `
