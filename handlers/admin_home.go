@@ -20,6 +20,7 @@ type dashView struct {
 	StepsHeading                              string
 	Done                                      int // of the steps
 	Latest                                    *issueRow
+	Backup                                    backupLine
 }
 
 type runningCard struct {
@@ -29,6 +30,12 @@ type runningCard struct {
 	Percent          int64
 	Left             string
 	At               time.Time // scheduled for
+}
+
+// backupLine says where the newest backup lies and when it was read back.
+type backupLine struct {
+	At, VerifiedAt time.Time
+	Path, Fault    string
 }
 
 type todoLine struct {
@@ -51,6 +58,7 @@ func (s *server) dashboard(c echo.Context) error {
 	v := dashView{
 		Active: d.Readers[newsletter.Active], Pending: d.Readers[newsletter.Pending], Unsubscribed: d.Readers[newsletter.Unsubscribed],
 		Suppressed: d.Readers[newsletter.Suppressed], Joined: d.Joined, Left: d.Left,
+		Backup: backupLine{d.Backup.At, d.Backup.VerifiedAt, d.Backup.Path, d.Backup.Fault},
 	}
 	for _, p := range d.Running {
 		card, err := s.runningCard(c, p)

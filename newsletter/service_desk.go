@@ -36,10 +36,11 @@ type Dashboard struct {
 	Latest       Issue // the newest issue of any state; zero in an empty house
 	Articles     bool  // there is one
 	LegalMissing []string
-	Tested       bool // a test letter was ever queued
-	SignedUp     bool // somebody used the form
-	Confirmed    bool // somebody used the mailed link
-	Refused      bool // somebody unsubscribed
+	Backup       Backup // the newest one; zero when there is none
+	Tested       bool   // a test letter was ever queued
+	SignedUp     bool   // somebody used the form
+	Confirmed    bool   // somebody used the mailed link
+	Refused      bool   // somebody unsubscribed
 }
 
 // Todo is something that waits for the editor.
@@ -71,6 +72,13 @@ func (s *Service) Dashboard(ctx context.Context) (Dashboard, error) {
 		}
 		if err := todos(ctx, tx, &d); err != nil {
 			return err
+		}
+		newest, err := tx.Backups(ctx, 1)
+		if err != nil {
+			return err
+		}
+		if len(newest) > 0 {
+			d.Backup = newest[0]
 		}
 		return s.beginnings(ctx, tx, &d)
 	})

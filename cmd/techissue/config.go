@@ -52,6 +52,7 @@ type Config struct {
 	DKIMSelector    string  `env:"DKIM_SELECTOR" help:"selector of the public key in DNS"`
 	DKIMKeyFile     string  `env:"DKIM_KEY_FILE" help:"private key in PEM"`
 
+	BackupTo            string `env:"BACKUP_TO" help:"second place for scheduled backups: a folder, best on another disk or machine"`
 	TrustedProxies      string `env:"TRUSTED_PROXIES" help:"CIDRs whose X-Forwarded-For counts, comma-separated"`
 	LegalName           string `env:"LEGAL_NAME" help:"상호: the footer's legal data, until the admin's settings say otherwise"`
 	LegalRepresentative string `env:"LEGAL_REPRESENTATIVE" help:"대표"`
@@ -285,6 +286,13 @@ func (c *Config) judgeFiles() (faults settingFaults) {
 			bad("DKIM_KEY_FILE", err.Error(), "./data/dkim.pem")
 		}
 	}
+	if strings.Contains(c.BackupTo, "://") {
+		bad("BACKUP_TO", "is no folder: buckets are not there yet", "/mnt/other-disk/letter")
+	} else if c.BackupTo != "" {
+		if err := writable(c.BackupTo); err != nil {
+			bad("BACKUP_TO", "cannot be written: "+err.Error(), "/mnt/other-disk/letter")
+		}
+	}
 	if err := writable(c.Data); err != nil {
 		bad("DATA", "cannot be written: "+err.Error(), "./data")
 	}
@@ -321,7 +329,7 @@ func (c *Config) unknown(values map[string]string) (warnings []string) {
 	// Settings of parts to come are known names, and the clock of test builds is one.
 	known := map[string]bool{prefix + "CLOCK_FILE": true, prefix + "TEST_PG": true}
 	for _, later := range []string{
-		"BACKUP_TO", "BACKUP_PASSPHRASE", "UPLOADS", "AUTOCERT", "AUTOCERT_EMAIL",
+		"BACKUP_PASSPHRASE", "UPLOADS", "AUTOCERT", "AUTOCERT_EMAIL",
 	} {
 		known[prefix+later], known[prefix+later+"_FILE"] = true, true
 	}

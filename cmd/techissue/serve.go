@@ -76,6 +76,7 @@ func serve(ctx context.Context, cfg *Config, role string) error {
 	}
 	parts.run("views", a.keepViews)
 	parts.run("leavers", a.keepLeavers)
+	parts.run("backups", a.keepBackups)
 	if role != "web" {
 		parts.run("webhooks", a.webhooks().Run)
 	}
@@ -199,6 +200,9 @@ func (a *app) firstOwner(ctx context.Context) error {
 // greet tells on the terminal where everything is; the setup link goes nowhere else.
 func (a *app) greet(ctx context.Context) {
 	fmt.Fprintf(os.Stderr, "테크잇슈 is running.\n ├─ site   %s/\n ├─ admin  %s/admin\n └─ data   %s\n", a.cfg.BaseURL, a.cfg.BaseURL, filepath.Clean(a.cfg.Data))
+	if r, err := a.svc.HouseRest(ctx); err == nil && r.Why != newsletter.Awake {
+		fmt.Fprintf(os.Stderr, "The house is at rest (%s): it sends nothing until techissue wake --yes.\n", r.Why)
+	}
 	if has, err := a.svc.HasAdmin(ctx); err != nil || has {
 		return
 	}
