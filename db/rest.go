@@ -21,9 +21,15 @@ func (t *Tx) PutHouseRest(ctx context.Context, r newsletter.HouseRest) error {
 	return err
 }
 
-// HoldNotices cancels single letters that are owed and takes the second try from those in doubt.
+// HoldNotices cancels single letters that are owed, takes the second try from those in doubt, and ends what programs were still to be told.
 func (t *Tx) HoldNotices(ctx context.Context, reason string, now time.Time) (int64, error) {
 	if _, err := t.exec(ctx, `UPDATE notices SET resent = 1 WHERE state = 'handing' OR state = 'uncertain'`); err != nil {
+		return 0, err
+	}
+	if _, err := t.exec(ctx, `UPDATE webhook_messages SET state = 'failed', error = ?, done_at = ? WHERE state = 'queued'`, reason, ms(now)); err != nil {
+		return 0, err
+	}
+	if _, err := t.exec(ctx, `UPDATE outbox SET done_at = ? WHERE done_at IS NULL`, ms(now)); err != nil {
 		return 0, err
 	}
 	return t.exec(ctx, `UPDATE notices SET state = 'cancelled', reason = ?, done_at = ? WHERE state = 'queued' OR state = 'leased'`, reason, ms(now))

@@ -43,7 +43,8 @@ type Backup struct {
 type RestTx interface {
 	HouseRest(ctx context.Context) (HouseRest, error)
 	PutHouseRest(ctx context.Context, r HouseRest) error
-	// HoldNotices cancels single letters that are owed and takes the second try from those in doubt. It tells how many.
+	// HoldNotices cancels single letters that are owed, takes the second try from those in doubt, and ends what programs were still to be
+	// told. It tells how many letters.
 	HoldNotices(ctx context.Context, reason string, now time.Time) (int64, error)
 	// NewestLeaver is the newest line of the leavers' table, NotFound when there is none.
 	NewestLeaver(ctx context.Context) (Leaver, error)

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -19,6 +20,7 @@ func TestCopyBothWays(t *testing.T) {
 	h := newHouse(t, smtptest.Config{})
 	h.first(60)
 	h.run(0, "issue", "send", "1", "--wait")
+	h.run(0, "article", "import", h.write("a.md", "---\ntitle: 작은 칩\n---\n손톱만 한 반도체 이야기\n"), "--publish")
 	h.run(0, "subscribers", "unsubscribe", "reader0@mail0.example")
 	h.run(0, "subscribers", "erase", "reader59@mail3.example") // its id must not come again
 	h.run(0, "issue", "create", h.write("2.md", fmt.Sprintf(issueText, "둘째 호")))
@@ -53,6 +55,9 @@ func TestCopyBothWays(t *testing.T) {
 	if code, _ := large.post(link.Path, url.Values{"List-Unsubscribe": {"One-Click"}}); code != http.StatusOK {
 		t.Errorf("an old letter's way out answers %d", code)
 	}
+	if body := large.get("/search?q=" + url.QueryEscape("반도체")); !strings.Contains(body, "작은 칩") {
+		t.Error("the article cannot be found in the copy")
+	}
 	large.stop(server)
 	large.run(4, "subscribers", "import", large.write("again.csv", "email\nreader59@mail3.example\nnew@mail.example\n"), "--consent-source", "old list")
 	large.run(0, "doctor", "--offline")
@@ -74,4 +79,19 @@ func TestCopyBothWays(t *testing.T) {
 		t.Errorf("leavers.log: %s (%v)", log, err)
 	}
 	small.run(0, "doctor", "--offline")
+}
+
+// get is a page as a stranger sees it.
+func (h *house) get(path string) string {
+	h.t.Helper()
+	res, err := http.Get(h.base + path)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return string(body)
 }
