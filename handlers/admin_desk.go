@@ -28,7 +28,7 @@ var said = map[string]string{
 	"published": "발행했어요.", "unpublished": "내렸어요. 이제 사이트에 보이지 않아요.", "added": "구독자를 추가했어요.",
 	"asked": "확인 메일을 보냈어요. 링크를 누르면 구독이 시작돼요.", "left": "수신거부로 처리했어요.", "lifted": "발송 차단을 풀었어요.", "erased": "구독자를 지웠어요.",
 	"comment": "댓글을 처리했어요.", "replied": "답글을 올렸어요.",
-	"resent": "다시 보내기로 했어요.", "marked": "보낸 것으로 표시했어요.", "revoked": "끝냈어요.", "password": "비밀번호를 바꿨어요. 다른 기기에서는 모두 로그아웃됐어요.",
+	"resent": "다시 보내기로 했어요.", "marked": "보낸 것으로 표시했어요.", "revoked": "끝냈어요.", "dismissed": "답장을 치웠어요.", "forgotten": "이제 다음에 오는 계정을 믿어요.", "password": "비밀번호를 바꿨어요. 다른 기기에서는 모두 로그아웃됐어요.",
 }
 
 // deskPage shows a page of the desk in its frame.

@@ -67,6 +67,9 @@ func (s *server) dashboard(c echo.Context) error {
 		}
 		v.Running = append(v.Running, card)
 	}
+	if d.NoFeedback && s.opt.Demo == nil { // the demo's letters go nowhere, so nothing comes back
+		v.Todo = append(v.Todo, todoLine{Text: newsletter.NoFeedbackText + ". 누가 떠났는지 알 수 없어요.", Link: "/admin/feedback", Button: "길 열기"})
+	}
 	for _, t := range d.Todo {
 		v.Todo = append(v.Todo, todoOf(t))
 	}
@@ -108,7 +111,11 @@ func (s *server) runningCard(c echo.Context, p newsletter.Progress) (runningCard
 
 func todoOf(t newsletter.Todo) todoLine {
 	line := todoLine{Text: t.Text, At: t.At, Link: "/admin/settings", Button: "설정 보기"}
-	if t.Number == 0 {
+	switch {
+	case t.Kind == "leave_offers" || t.Kind == "feedback" || t.Kind == "complaint" && t.Number == 0:
+		line.Link, line.Button = "/admin/feedback", "반송함 보기"
+		return line
+	case t.Number == 0:
 		return line
 	}
 	line.Text = fmt.Sprintf("%d호 — %s", t.Number, t.Text)

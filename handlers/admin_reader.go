@@ -18,7 +18,7 @@ var eventWords = map[string]string{
 	"subscribed": "구독을 신청했어요", "confirmed": "확인 메일의 링크를 눌렀어요", "unsubscribed": "수신을 거부했어요", "renamed": "이름을 바꿨어요",
 	"paused": "쉬기 시작했어요", "resumed": "다시 받기 시작했어요", "imported": "파일로 들어왔어요", "suppressed": "발송을 막았어요", "lifted": "발송 차단을 풀었어요",
 	"address_changed": "주소를 바꿨어요", "tagged": "태그를 바꿨어요", "ad_consent": "광고성 정보 동의를 바꿨어요", "tracking": "열람 기록 설정을 바꿨어요",
-	"resubscribed": "다시 구독했어요", "asked": "확인 메일을 다시 청했어요",
+	"bounced": "편지가 돌아왔어요", "complained": "스팸으로 신고했어요", "resubscribed": "다시 구독했어요", "asked": "확인 메일을 다시 청했어요",
 }
 
 // consentWords name what was agreed to.

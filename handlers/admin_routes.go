@@ -69,6 +69,11 @@ func (s *server) adminRoutes() []route {
 		{"POST", "/admin/imports/:id/start", desk, s.startImport, trait{}},
 		{"GET", "/admin/imports/:id/rejected.csv", desk, s.importRejected, trait{}},
 
+		{"GET", "/admin/feedback", desk, s.feedbackPage, trait{}},
+		{"POST", "/admin/feedback/offers/:id", desk, s.decideOffer, trait{}},
+		{"POST", "/admin/feedback/suppressions/:id/lift", desk, s.liftBounce, trait{}},
+		{"POST", "/admin/settings/ses/forget", owner, s.forgetAccount, trait{}},
+
 		{"GET", "/admin/settings", owner, s.settings, trait{}},
 		{"POST", "/admin/settings", owner, s.saveSettings, trait{}},
 		{"GET", "/admin/settings/keys", owner, s.keys, trait{}},

@@ -135,7 +135,7 @@ func TestLoginRenewsTheSession(t *testing.T) {
 
 func TestDashboard(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHouseWith(t, func(o *newsletter.Options) { o.FeedbackWays = []string{"imap"} })
 	b := h.desk(newsletter.Owner)
 	b.get("/admin").must(t, 200, "시작하기", "구독자 맞이하기", "지금 할 일이 없어요").mustNot(t, "데모 둘러보기", "no value", "ZgotmplZ")
 	h.active("one@example.com", "하나")

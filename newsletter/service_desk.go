@@ -41,6 +41,7 @@ type Dashboard struct {
 	SignedUp     bool   // somebody used the form
 	Confirmed    bool   // somebody used the mailed link
 	Refused      bool   // somebody unsubscribed
+	NoFeedback   bool   // there is no way by which bounces come
 }
 
 // Todo is something that waits for the editor.
@@ -85,7 +86,9 @@ func (s *Service) Dashboard(ctx context.Context) (Dashboard, error) {
 	if err != nil {
 		return d, fmt.Errorf("dashboard: %w", err)
 	}
-	return d, nil
+	ways, err := s.FeedbackWays(ctx)
+	d.NoFeedback = len(ways) == 0
+	return d, err
 }
 
 func (s *Service) running(ctx context.Context, tx Tx, d *Dashboard) error {
@@ -125,6 +128,13 @@ func todos(ctx context.Context, tx Tx, d *Dashboard) error {
 			continue
 		}
 		d.Todo = append(d.Todo, Todo{Number: i.Number, Kind: "uncertain", Text: fmt.Sprintf("도착했는지 알 수 없는 편지가 %d통 있어요.", n)})
+	}
+	offers, err := tx.LeaveOffers(ctx, mostTodos)
+	if err != nil {
+		return err
+	}
+	if n := len(offers); n > 0 {
+		d.Todo = append(d.Todo, Todo{Kind: "leave_offers", Text: fmt.Sprintf("수신거부를 부탁한 답장이 %d통 있어요.", n), At: offers[0].At})
 	}
 	alerts, err := tx.OpenAlerts(ctx, mostTodos)
 	if err != nil {

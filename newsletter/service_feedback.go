@@ -445,6 +445,24 @@ func (s *Service) PutFeedbackMark(ctx context.Context, name, mark string) error 
 	return s.update(ctx, func(tx Tx) error { return tx.PutSetting(ctx, name, mark, s.opt.Now()) })
 }
 
+// SESAccountMark names the AWS account and region whose topics are trusted: those of the first message that came with the house's
+// secret. Anybody's topic has a good signature.
+const SESAccountMark = "feedback ses account"
+
+// ForgetSESAccount lets the next account be trusted, when letters leave through another one.
+func (s *Service) ForgetSESAccount(ctx context.Context, actor string) error {
+	err := s.update(ctx, func(tx Tx) error {
+		if err := tx.PutSetting(ctx, SESAccountMark, "", s.opt.Now()); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, actor, "ses_account_forget", "house", "")
+	})
+	if err != nil {
+		return fmt.Errorf("forget the account of SES: %w", err)
+	}
+	return nil
+}
+
 // FeedbackTrouble raises the alert that a way of feedback does not work, once; "" closes it.
 func (s *Service) FeedbackTrouble(ctx context.Context, text string) error {
 	const kind = "feedback"

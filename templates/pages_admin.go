@@ -28,5 +28,6 @@ var adminPages = []pageFile{
 	{"admin/import", adminLayout},
 	{"admin/settings", adminLayout},
 	{"admin/keys", adminLayout},
+	{"admin/feedback", adminLayout},
 	{"admin/account", adminLayout},
 }

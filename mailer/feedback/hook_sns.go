@@ -165,22 +165,18 @@ func (h *Hooks) snsKey(ctx context.Context, raw string) (*rsa.PublicKey, error) 
 	return key, nil
 }
 
-// SESAccountMark names the AWS account and region whose topics are trusted: those of the first message that came with our secret
-// token. Anybody's topic has a good signature.
-const SESAccountMark = "feedback ses account"
-
 func (h *Hooks) trustTopic(ctx context.Context, topic string) error {
 	found := snsTopic.FindStringSubmatch(topic)
 	if found == nil {
 		return badSignature("no topic")
 	}
-	known, err := h.Store.FeedbackMark(ctx, SESAccountMark)
+	known, err := h.Store.FeedbackMark(ctx, newsletter.SESAccountMark)
 	switch {
 	case err != nil:
 		return err
 	case known == "":
 		h.Log.Info("feedback: topics of this account are trusted from now on", "account", found[1])
-		return h.Store.PutFeedbackMark(ctx, SESAccountMark, found[1])
+		return h.Store.PutFeedbackMark(ctx, newsletter.SESAccountMark, found[1])
 	case known != found[1]:
 		return &newsletter.Error{
 			Kind: newsletter.Forbidden, Code: "other_account", Msg: "다른 AWS 계정의 토픽이에요.",

@@ -396,7 +396,7 @@ func TestAmazonAsksWhetherWeSubscribe(t *testing.T) {
 	if got := h.amazon.fetched[len(h.amazon.fetched)-1]; got != snsYes {
 		t.Errorf("confirmed by %s", got)
 	}
-	if mark, err := h.FeedbackMark(t.Context(), feedback.SESAccountMark); err != nil || mark != "arn:aws:sns:ap-northeast-2:123456789012" {
+	if mark, err := h.FeedbackMark(t.Context(), newsletter.SESAccountMark); err != nil || mark != "arn:aws:sns:ap-northeast-2:123456789012" {
 		t.Errorf("trusts %q, %v", mark, err)
 	}
 }
