@@ -178,6 +178,20 @@ func TestStoryOfAListener(t *testing.T) {
 	h.run(3, "serve")
 }
 
+// Whom the queue itself finds gone stands in leavers.log, so that yesterday's backup does not write to them.
+func TestStoryOfARefusalInTheQueue(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, smtptest.Config{Rules: smtptest.HardBounce("reader1@mail1.example")})
+	h.first(3)
+	h.run(4, "issue", "send", "1", "--wait")
+	if got := h.suppressed(); len(got) != 1 || !strings.HasPrefix(got["reader1@mail1.example"], "hard: ") {
+		t.Errorf("suppressed are %v", got)
+	}
+	if lines := readFile(t, h.data+"/leavers.log"); strings.Count(lines, " suppressed\n") != 1 {
+		t.Errorf("leavers.log says %q", lines)
+	}
+}
+
 // A provider posts what came back. Its secret opens, and stands in no log.
 func TestStoryOfANotice(t *testing.T) {
 	t.Parallel()
