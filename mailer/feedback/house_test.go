@@ -24,6 +24,7 @@ type world struct {
 	keys   newsletter.Keyring
 	clock  *clock
 	intake feedback.Intake
+	reply  string // the relay's 250 with %d for the letter, "" for Postfix's
 }
 
 type clock struct {
@@ -101,14 +102,18 @@ func (w *world) reads(number int, emails ...string) map[string]letter {
 	letters := map[string]letter{}
 	for _, c := range claimed {
 		w.must(w.store.Gate(ctx, c.Ticket, now))
+		said := fmt.Sprintf("Ok: queued as relay-%d", c.ID)
+		if w.reply != "" {
+			said = fmt.Sprintf(w.reply, c.ID)
+		}
 		l := letter{
-			id: newsletter.DeliveryID(c.ID), verp: w.keys.BounceAddress(c.ID, "bounce.example.kr"), rcpt: c.Email, relay: fmt.Sprintf("relay-%d", c.ID),
+			id: newsletter.DeliveryID(c.ID), verp: w.keys.BounceAddress(c.ID, "bounce.example.kr"), rcpt: c.Email, relay: newsletter.RelayID(said),
 			mid:    w.keys.MessageID(int64(c.Issue), c.ID, "", "letter.example.kr"),
 			optOut: w.keys.Sign(newsletter.PurposeUnsubscribe, int64(c.Subscriber), time.Time{}),
 		}
 		w.must(w.store.Settle(ctx, newsletter.Settlement{
 			Ticket: c.Ticket, State: newsletter.Sent, Outcome: "sent", At: now, Charge: true, RelayID: l.relay,
-			Reply: newsletter.Reply{Stage: newsletter.StageDot, Code: 250, Text: "Ok: queued as " + l.relay},
+			Reply: newsletter.Reply{Stage: newsletter.StageDot, Code: 250, Text: said},
 		}))
 		letters[c.Email] = l
 	}
