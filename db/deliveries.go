@@ -259,6 +259,9 @@ func (t *Tx) Tally(ctx context.Context, id newsletter.IssueID) (y newsletter.Tal
 	if y.PeopleOpened, y.PeopleClicked, err = t.peopleTally(ctx, id); err != nil {
 		return y, err
 	}
+	if err := t.keptTally(ctx, id, &y); err != nil {
+		return y, err
+	}
 	return y, t.queryRow(ctx, `
 		SELECT COUNT(*) FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id
 		WHERE d.issue_id = ? AND d.state = 'sent' AND s.unsubscribed_at >= d.done_at

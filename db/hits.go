@@ -97,8 +97,9 @@ func (t *Tx) AddHit(ctx context.Context, h newsletter.Hit) error {
 }
 
 const linkTallies = `
-SELECT l.url, COUNT(DISTINCT h.delivery_id), COUNT(DISTINCT CASE WHEN h.machine = 0 THEN h.delivery_id END)
+SELECT l.url, COUNT(DISTINCT h.delivery_id) + COALESCE(MAX(k.letters), 0), COUNT(DISTINCT CASE WHEN h.machine = 0 THEN h.delivery_id END) + COALESCE(MAX(k.people), 0)
 FROM tracked_links l
+LEFT JOIN kept_links k ON k.link_id = l.id
 LEFT JOIN (
 	SELECT h.delivery_id, h.link_id, h.machine FROM deliveries d JOIN hits h ON h.delivery_id = d.id
 	WHERE d.issue_id = ? AND d.clicked_at IS NOT NULL AND h.kind = 'click') h ON h.link_id = l.id

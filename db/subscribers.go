@@ -176,7 +176,9 @@ func (t *Tx) countInto(ctx context.Context, add func(newsletter.Status, int64), 
 	return err
 }
 
-// PendingBefore lists unconfirmed readers who signed up before at.
+// PendingBefore lists unconfirmed readers who were last asked before at.
 func (t *Tx) PendingBefore(ctx context.Context, at time.Time, limit int) ([]newsletter.Subscriber, error) {
-	return list(ctx, t, scanSubscriber, subscriberColumns+` AND s.status = 'pending' AND s.created_at < ? ORDER BY s.created_at, s.id LIMIT ?`, ms(at), limit+1)
+	return list(ctx, t, scanSubscriber, subscriberColumns+` AND s.status = 'pending' AND s.created_at < ?
+		AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.subscriber_id = s.id AND g.kind = 'confirm' AND g.created_at >= ?)
+		ORDER BY s.created_at, s.id LIMIT ?`, ms(at), ms(at), limit+1)
 }

@@ -31,6 +31,7 @@ type Tx interface {
 	OpinionTx
 	ProposalTx
 	FeedbackTx
+	RetentionTx
 	LinkTx
 	DeskTx
 	RestTx
@@ -52,7 +53,7 @@ type SubscriberTx interface {
 	// row stays, its address empty, queued ones skipped as erased), notices, attempts' texts, grants. Consents
 	// stay under the keyed hash.
 	EraseSubscriber(ctx context.Context, id SubscriberID, now time.Time) error
-	// PendingBefore lists unconfirmed readers who signed up before t, oldest first.
+	// PendingBefore lists unconfirmed readers who were asked to confirm before t and not since, oldest first.
 	PendingBefore(ctx context.Context, t time.Time, limit int) ([]Subscriber, error)
 
 	AddConsent(ctx context.Context, c Consent) error

@@ -59,6 +59,7 @@ func serve(ctx context.Context, cfg *Config, role string) error {
 			a.newQueue(nil)
 			parts.run("mailer", a.runQueue)
 		}
+		parts.run("retention", a.keepHouse)
 		if err := a.receive(parts); err != nil {
 			parts.stop()
 			return errors.Join(err, parts.wait())
