@@ -203,6 +203,9 @@ func (s *server) articlePage(c echo.Context, status int, a newsletter.Article, f
 	if err != nil {
 		return err
 	}
+	if body, err = s.withCards(ctx, body); err != nil {
+		return err
+	}
 	carried, err := s.svc.IssuesOfArticle(ctx, slug)
 	if err != nil {
 		return err

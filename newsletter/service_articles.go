@@ -45,6 +45,9 @@ func (s *Service) CreateArticle(ctx context.Context, actor string, a Article) (A
 		if err := indexArticle(ctx, tx, a); err != nil {
 			return err
 		}
+		if err := s.wantCards(ctx, tx, a); err != nil {
+			return err
+		}
 		if err := s.audit(ctx, tx, actor, "article_create", articleName(a.ID), a.Slug); err != nil {
 			return err
 		}
@@ -185,6 +188,9 @@ func (s *Service) UpdateArticle(ctx context.Context, actor, slug string, change 
 			return err
 		}
 		if err := indexArticle(ctx, tx, a); err != nil {
+			return err
+		}
+		if err := s.wantCards(ctx, tx, a); err != nil {
 			return err
 		}
 		if err := s.audit(ctx, tx, actor, "article_update", articleName(a.ID), a.Slug); err != nil {

@@ -37,6 +37,7 @@ type Tx interface {
 	RestTx
 	SearchTx
 	CommentTx
+	CardTx
 	WebhookTx
 }
 

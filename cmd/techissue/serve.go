@@ -100,6 +100,9 @@ func (a *app) listen(parts *parts, demo *handlers.Demo) error {
 		a.svc.WatchRevision(ctx, func(err error) { a.log.Error("look for changed pages", "err", err) })
 		return nil
 	})
+	if demo == nil {
+		parts.run("cards", a.readCards)
+	}
 	parts.run("search", func(ctx context.Context) error {
 		if err := a.svc.KeepSearch(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("index for the search", "err", err) // the next start tries again; all but the search works
