@@ -22,7 +22,7 @@ build: toolchain ## the binary ./techissue
 	$(GO) build -trimpath -o techissue ./cmd/techissue
 
 test: toolchain setup check ## every check and every test; installs what they need on Debian
-	$(GO) test -race -shuffle=on -timeout 9m ./...
+	$(GO) test -race -shuffle=on -timeout 25m ./...
 
 check: toolchain ## gofmt, vet, staticcheck, module sums
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$bad" ] || { echo "gofmt: $$bad"; exit 1; }
