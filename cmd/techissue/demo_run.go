@@ -97,6 +97,11 @@ func (a *app) sampleFigures(ctx context.Context, number int) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	comments, err := a.svc.CountComments(ctx)
+	if err != nil {
+		return "", err
+	}
+	said := comments[newsletter.CommentPublished] + comments[newsletter.CommentPending]
 	var readers map[newsletter.Status]int64
 	err = a.db.View(ctx, func(tx *db.Tx) (err error) {
 		readers, err = tx.CountSubscribers(ctx)
@@ -113,7 +118,7 @@ func (a *app) sampleFigures(ctx context.Context, number int) (string, error) {
 	if issue.State == newsletter.IssueDraft {
 		state = "ready to go"
 	}
-	return fmt.Sprintf("%s · issue %d %s · 1 reader + %s", plural(int64(len(articles)), "article"), number, state, plural(all-1, "made-up reader")), nil
+	return fmt.Sprintf("%s · %s · issue %d %s · 1 reader + %s", plural(int64(len(articles)), "article"), plural(said, "comment"), number, state, plural(all-1, "made-up reader")), nil
 }
 
 func plural(n int64, noun string) string {

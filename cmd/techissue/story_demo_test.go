@@ -42,7 +42,7 @@ func TestDemo(t *testing.T) {
 	}
 	want := []string{
 		`^테크잇슈 demo is ready\.   data: (\S+/techissue-demo-[a-z0-9]{4}) \(removed when you leave\)$`, `^ ✓ database   \d+ migrations$`,
-		`^ ✓ samples    3 articles · issue 12 ready to go · 1 reader \+ 200 made-up readers$`, `^ ✓ mailbox    127\.0\.0\.1:\d+, no mail leaves this machine$`,
+		`^ ✓ samples    3 articles · 4 comments · issue 12 ready to go · 1 reader \+ 200 made-up readers$`, `^ ✓ mailbox    127\.0\.0\.1:\d+, no mail leaves this machine$`,
 		`^ ├─ site      http://127\.0\.0\.1:\d+/$`, `^ ├─ admin     http://\S+/admin/enter\?t=\S+    \(a page with one button that signs you in, 30 minutes\)$`,
 		`^ ├─ watch it  http://\S+/admin/issues/12/send$`, `^ └─ mailbox   http://\S+/mailbox$`, `issue 12 goes out`,
 	}
