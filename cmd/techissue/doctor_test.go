@@ -24,6 +24,7 @@ type patient struct {
 	zone   zone
 	smtp   *smtptest.Server
 	site   http.HandlerFunc
+	web    *httptest.Server
 	letter string // the DKIM record
 }
 
@@ -44,10 +45,10 @@ func newPatient(t *testing.T, more ...string) *patient {
 			w.WriteHeader(http.StatusNotFound)
 		}
 	}
-	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.site(w, r) }))
-	t.Cleanup(site.Close)
+	p.web = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.site(w, r) }))
+	t.Cleanup(p.web.Close)
 	cfg, _, err := loadConfig(append([]string{
-		prefix + "DATA=" + data, prefix + "BASE_URL=" + site.URL, prefix + "SMTP_URL=" + p.smtp.URL(), prefix + "FROM=테크잇슈 <letter@news.example>",
+		prefix + "DATA=" + data, prefix + "BASE_URL=http://" + p.web.Listener.Addr().String(), prefix + "SMTP_URL=" + p.smtp.URL(), prefix + "FROM=테크잇슈 <letter@news.example>",
 		prefix + "REPLY_TO=hello@news.example", prefix + "BOUNCE_DOMAIN=bounce.news.example", prefix + "DKIM_DOMAIN=news.example", prefix + "DKIM_SELECTOR=s1",
 		prefix + "DKIM_KEY_FILE=" + keyFile, prefix + "LOG_LEVEL=error",
 		prefix + "LEGAL_NAME=테크잇슈", prefix + "LEGAL_REPRESENTATIVE=이재훈", prefix + "LEGAL_ADDRESS=서울", prefix + "LEGAL_PHONE=02-1", prefix + "LEGAL_EMAIL=a@news.example",
@@ -65,8 +66,18 @@ func newPatient(t *testing.T, more ...string) *patient {
 		"mail.news.example A": {"198.51.100.7"}, "7.100.51.198.in-addr.arpa PTR": {"mail.news.example"},
 	}
 	p.doctor = newDoctor(cfg, nil)
-	p.resolver, p.synced = serveDNS(t, p.zone), func() (bool, bool) { return true, true }
+	p.synced = func() (bool, bool) { return true, true }
 	return p
+}
+
+// examine opens the site and the name server, which a test's fault has changed by now, and runs the doctor.
+func (p *patient) examine(t *testing.T) []check {
+	t.Helper()
+	if p.web.URL == "" {
+		p.web.Start()
+		p.resolver = serveDNS(t, p.zone)
+	}
+	return p.run(t.Context())
 }
 
 // house makes the database, with an owner.
@@ -87,7 +98,7 @@ func (p *patient) house(t *testing.T) *app {
 // find wants one line with the level and words in text and fix.
 func (p *patient) find(t *testing.T, id, level, text, fix string) {
 	t.Helper()
-	checks := p.run(t.Context())
+	checks := p.examine(t)
 	n := slices.IndexFunc(checks, func(k check) bool { return k.ID == id })
 	if n < 0 {
 		t.Fatalf("no check %s in %v", id, checks)
@@ -105,7 +116,7 @@ func TestDoctorOnAHealthyHouse(t *testing.T) {
 	t.Parallel()
 	p := newPatient(t)
 	p.house(t).close()
-	checks := p.run(t.Context())
+	checks := p.examine(t)
 	ids := map[string]bool{}
 	for _, k := range checks {
 		ids[k.ID] = true
@@ -123,7 +134,7 @@ func TestDoctorOnAFreshHouse(t *testing.T) {
 	t.Parallel()
 	p := newPatient(t)
 	p.find(t, "database", levelWarn, "does not exist yet", "techissue serve")
-	if _, _, failed := levels(p.run(t.Context())); failed > 0 {
+	if _, _, failed := levels(p.examine(t)); failed > 0 {
 		t.Errorf("a fresh house fails: %v", p.checks)
 	}
 	if _, err := os.Stat(p.cfg.database()); err == nil {
