@@ -3,6 +3,7 @@ package handlers
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -23,6 +24,7 @@ type composeView struct {
 	Chosen     []articlePick
 	Choices    []articlePick
 	AllTags    []string
+	Pile       []pileRow
 	Checks     []checkLine
 	Recipients int64
 }
@@ -98,6 +100,9 @@ func (s *server) compose(c echo.Context, status int, v composeView) error {
 	if v.AllTags, err = s.svc.SubscriberTags(ctx); err != nil {
 		return err
 	}
+	if v.Pile, err = s.pileFor(c, v.issueForm); err != nil {
+		return err
+	}
 	if v.Stored != 0 {
 		checks, err := s.svc.CheckIssue(ctx, v.Stored)
 		if err != nil {
@@ -156,10 +161,37 @@ func (s *server) posted(c echo.Context, stored int) (f issueForm, more bool, err
 		return f, false, err
 	}
 	f = readForm(values)
+	if id, ok := strings.CutPrefix(values.Get("do"), "pile:"); ok {
+		anchor, err := s.takeFromPile(c, &f, id)
+		if err != nil {
+			return f, false, err
+		}
+		return f, false, s.compose(c, http.StatusOK, composeView{issueForm: f, Stored: stored, Unsaved: true, At: anchor})
+	}
+	if f.Links, _, err = s.svc.FillLinks(c.Request().Context(), f.Links); err != nil {
+		return f, false, err
+	}
 	if anchor, ok := f.step(values.Get("do"), values.Get("article_pick")); ok {
 		return f, false, s.compose(c, http.StatusOK, composeView{issueForm: f, Stored: stored, Unsaved: true, At: anchor})
 	}
 	return f, true, nil
+}
+
+// takeFromPile moves a link from the pile into the round-up. It stays on the pile, which says from now on that an issue carries it:
+// a row that is taken out again is not lost.
+func (s *server) takeFromPile(c echo.Context, f *issueForm, raw string) (anchor string, err error) {
+	id, err := strconv.ParseInt(raw, 10, 64)
+	if err != nil {
+		return "links", nil
+	}
+	l, err := s.svc.PiledLink(c.Request().Context(), id)
+	if newsletter.KindOf(err) == newsletter.NotFound { // thrown away in another window
+		return "links", nil
+	}
+	if err == nil {
+		f.Links = append(f.Links, l)
+	}
+	return "pile", err
 }
 
 func (s *server) createIssue(c echo.Context) error {

@@ -17,6 +17,14 @@ func (s *server) adminRoutes() []route {
 
 		{"GET", "/admin", desk, s.dashboard, trait{}},
 
+		{"GET", "/admin/manifest.webmanifest", public(), s.manifest, trait{}},
+		{"GET", "/admin/links", desk, s.pile, trait{}},
+		{"POST", "/admin/links", desk, s.collect, trait{}},
+		{"GET", "/admin/links/add", desk, s.shareLink, trait{}},
+		{"POST", "/admin/links/add", desk, s.keepLink, trait{}},
+		{"POST", "/admin/links/card", desk, s.linkCard, trait{}},
+		{"POST", "/admin/links/:id/delete", desk, s.dropLink, trait{}},
+
 		{"GET", "/admin/issues", desk, s.deskIssues, trait{}},
 		{"GET", "/admin/issues/new", desk, s.newIssue, trait{}},
 		{"POST", "/admin/issues/new", desk, s.createIssue, wide},

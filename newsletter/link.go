@@ -55,7 +55,7 @@ func (l *RoundupLink) judge() error {
 	return faults.Err()
 }
 
-// AddLink puts a link on the pile. Errors: Faults (url, title, source, summary); Conflict with code exists when it lies there already.
+// AddLink puts a link on the pile; without a title its page is read in the background. Errors: Faults (url, title, source, summary); Conflict with code exists when it lies there already.
 func (s *Service) AddLink(ctx context.Context, actor string, given RoundupLink) (Link, error) {
 	if err := given.judge(); err != nil {
 		return Link{}, err
@@ -71,6 +71,11 @@ func (s *Service) AddLink(ctx context.Context, actor string, given RoundupLink) 
 		}
 		if err := tx.AddLink(ctx, &l); err != nil {
 			return err
+		}
+		if l.Title == "" {
+			if err := tx.WantCards(ctx, []string{l.URL}, l.CreatedAt); err != nil {
+				return err
+			}
 		}
 		return s.audit(ctx, tx, actor, "link_add", linkName(l.ID), harmless(l.URL, 200))
 	})

@@ -13,6 +13,8 @@ var adminPages = []pageFile{
 	{"admin/door", adminLayout},
 	{"admin/home", adminLayout},
 	{"admin/confirm", adminLayout},
+	{"admin/links", adminLayout},
+	{"admin/link_add", adminLayout},
 	{"admin/issues", adminLayout},
 	{"admin/issue", adminLayout},
 	{"admin/send_ask", adminLayout},

@@ -34,6 +34,15 @@ var sampleArticles = []newsletter.Article{
 	},
 }
 
+// sampleLinks lie on the pile for the issue after the sample one.
+var sampleLinks = []newsletter.RoundupLink{
+	{URL: "https://news.example.com/train", Title: "기차표를 말로 끊습니다", Source: "보기일보", Summary: "역 창구에 말을 알아듣는 단말기가 놓입니다."},
+	{URL: "https://daily.example.net/battery", Title: "반나절 만에 갈아 끼우는 배터리", Source: "하루보기", Summary: "오래된 전화기를 고쳐 쓰는 가게가 늘었습니다."},
+	{URL: "https://lab.example.org/paper", Title: "종이처럼 접히는 화면", Source: "보기연구소", Summary: "십만 번 접어도 금이 가지 않는다고 합니다."},
+	{URL: "https://note.example.com/map", Title: "계단을 피해 가는 지도", Source: "보기노트", Summary: "유아차와 휠체어가 다닐 길을 시민이 채웁니다."},
+	{URL: "https://news.example.com/a", Title: "새 요금제가 나왔습니다", Source: "보기일보", Summary: "지난 호에 실었던 소식입니다."},
+}
+
 // samples writes the demo's articles, readers and the issue that is ready to go. It returns the issue's number.
 func (a *app) samples(ctx context.Context, readers int) (int, error) {
 	var slugs []string
@@ -51,6 +60,11 @@ func (a *app) samples(ctx context.Context, readers int) (int, error) {
 	}
 	if err := a.sampleComments(ctx, first); err != nil {
 		return 0, fmt.Errorf("sample comments: %w", err)
+	}
+	for _, l := range sampleLinks {
+		if _, err := a.svc.AddLink(ctx, "system", l); err != nil {
+			return 0, fmt.Errorf("sample link: %w", err)
+		}
 	}
 	var csv strings.Builder
 	csv.WriteString("email,name\n" + sampleReader + ",이독자\n")

@@ -111,6 +111,32 @@ for (const form of document.querySelectorAll("form[data-again]")) {
   form.addEventListener("submit", () => setTimeout(() => { delete form.dataset.sent; }, 1000));
 }
 
+// ---- IT 이슈 모음: a pasted address fills its row as soon as its page is read
+const fillRow = async (row, tries) => {
+  const cell = (name) => row.querySelector(`[name=link_${name}]`);
+  const address = cell("url").value.trim();
+  if (!/^https?:\/\/./.test(address) || cell("title").value) return;
+  let card;
+  try {
+    const answer = await fetch("/admin/links/card", { method: "POST", body: new URLSearchParams({ url: address }) });
+    if (!answer.ok) return;
+    card = await answer.json();
+  } catch (e) { return; /* the row is filled when the issue is saved */ }
+  if (cell("url").value.trim() !== address || cell("title").value) return;
+  if (card.title) {
+    for (const name of ["title", "source", "summary"]) if (!cell(name).value) cell(name).value = card[name];
+    cell("title").dispatchEvent(new Event("input", { bubbles: true }));
+  } else if (card.reading && tries > 0) setTimeout(() => fillRow(row, tries - 1), 1500);
+};
+for (const row of document.querySelectorAll("[data-row]")) row.querySelector("[name=link_url]")?.addEventListener("change", () => fillRow(row, 8));
+
+// ---- 링크 모아두기: the button is made to be dragged
+const dragged = document.querySelector("[data-bookmarklet]");
+if (dragged) dragged.addEventListener("click", (e) => {
+  e.preventDefault();
+  document.querySelector("[data-bookmarklet-hint]").textContent = "누르지 말고 즐겨찾기 막대로 끌어다 놓아 주세요.";
+});
+
 // ---- Keys: g d/i/a/s go, n new, / search, Ctrl+S save. Never while a syllable is being put together.
 let waiting = 0;
 document.addEventListener("keydown", (e) => {
