@@ -4,18 +4,19 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"techissue/newsletter"
 )
 
 const articleColumns = `
-SELECT a.id, a.slug, a.title, a.summary, a.body, a.author, a.status, a.published_at, a.views, a.version, a.created_at, a.updated_at, a.comments_closed,
+SELECT a.id, a.slug, a.title, a.summary, a.body, a.author, a.status, a.published_at, a.views, a.version, a.created_at, a.updated_at, a.comments_closed, a.cover, a.cover_alt, a.publish_at,
 	(SELECT COUNT(*) FROM comments k WHERE k.on_kind = 'article' AND k.on_id = a.id AND k.status = 'published')
 FROM articles a WHERE TRUE`
 
 func scanArticle(r scanner) (a newsletter.Article, err error) {
 	return a, r.Scan(&a.ID, &a.Slug, &a.Title, &a.Summary, &a.Body, &a.Author, &a.Status, asTime(&a.PublishedAt), &a.Views, &a.Version,
-		asTime(&a.CreatedAt), asTime(&a.UpdatedAt), asFlag(&a.CommentsClosed), &a.Comments)
+		asTime(&a.CreatedAt), asTime(&a.UpdatedAt), asFlag(&a.CommentsClosed), &a.Cover, &a.CoverAlt, asTime(&a.PublishAt), &a.Comments)
 }
 
 // Article returns one by its slug, or by one that it had while it was published.
@@ -39,11 +40,11 @@ func (t *Tx) ArticleByID(ctx context.Context, id newsletter.ArticleID) (newslett
 
 // PutArticle inserts or changes an article with its tags.
 func (t *Tx) PutArticle(ctx context.Context, a *newsletter.Article) error {
-	args := []any{a.Slug, a.Title, a.Summary, a.Body, a.Author, a.Status, orNull(a.PublishedAt), ms(a.UpdatedAt), flag(a.CommentsClosed)}
+	args := []any{a.Slug, a.Title, a.Summary, a.Body, a.Author, a.Status, orNull(a.PublishedAt), ms(a.UpdatedAt), flag(a.CommentsClosed), a.Cover, a.CoverAlt, orNull(a.PublishAt)}
 	if a.ID == 0 {
 		id, err := t.insert(ctx, `
-			INSERT INTO articles (slug, title, summary, body, author, status, published_at, updated_at, comments_closed, created_at, version)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1) RETURNING id`, append(args, ms(a.CreatedAt))...)
+			INSERT INTO articles (slug, title, summary, body, author, status, published_at, updated_at, comments_closed, cover, cover_alt, publish_at, created_at, version)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1) RETURNING id`, append(args, ms(a.CreatedAt))...)
 		if err != nil {
 			return taken(err, "slug", "이미 쓰고 있는 주소(slug)예요.")
 		}
@@ -53,7 +54,8 @@ func (t *Tx) PutArticle(ctx context.Context, a *newsletter.Article) error {
 			return err
 		}
 		err := t.swap(ctx, errVersion, `
-			UPDATE articles SET slug = ?, title = ?, summary = ?, body = ?, author = ?, status = ?, published_at = ?, updated_at = ?, comments_closed = ?, version = version + 1
+			UPDATE articles SET slug = ?, title = ?, summary = ?, body = ?, author = ?, status = ?, published_at = ?, updated_at = ?, comments_closed = ?, cover = ?, cover_alt = ?, publish_at = ?,
+				version = version + 1
 			WHERE id = ? AND version = ?`, append(args, a.ID, a.Version)...)
 		if err != nil {
 			if errors.Is(err, errVersion) {
@@ -140,6 +142,11 @@ func (t *Tx) Articles(ctx context.Context, f newsletter.ArticleFilter) ([]newsle
 		return struct{}{}, err
 	}, `SELECT article_id, tag FROM article_tags WHERE article_id IN (`+marks(len(ids))+`) ORDER BY tag`, ids...)
 	return rows, err
+}
+
+// DueArticles lists the drafts whose time has come.
+func (t *Tx) DueArticles(ctx context.Context, now time.Time) ([]string, error) {
+	return list(ctx, t, scanText, `SELECT slug FROM articles WHERE publish_at <= ? AND status = 'draft' ORDER BY publish_at, id`, ms(now))
 }
 
 // AddViews adds what was counted in memory.

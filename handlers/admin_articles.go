@@ -79,6 +79,11 @@ type articleEdit struct {
 	Version                          int64
 	State                            stateBadge
 	Published, Closed                bool
+	Cover, CoverAlt, PublishAt       string
+	Covers                           []mediaRow
+	Secret                           string // address under which a draft can be read
+	Autosave                         string
+	Planned                          time.Time
 	Site                             string
 	Faults                           faults
 	Preview                          template.HTML
@@ -89,6 +94,7 @@ type articleEdit struct {
 
 func articleForm(a newsletter.Article) articleEdit {
 	return articleEdit{
+		Cover: a.Cover, CoverAlt: a.CoverAlt, Planned: a.PublishAt,
 		Stored: a.Slug, Title: a.Title, Slug: a.Slug, Summary: a.Summary, Tags: strings.Join(a.Tags, ", "), Body: a.Body, Version: a.Version,
 		Published: a.Status == newsletter.ArticlePublished, Closed: a.CommentsClosed, Site: articlePath(a.Slug), State: articleBadges[a.Status],
 	}
@@ -98,18 +104,36 @@ func readArticle(c echo.Context, v *articleEdit) {
 	v.Title, v.Slug, v.Summary = c.FormValue("title"), strings.TrimSpace(c.FormValue("slug")), c.FormValue("summary")
 	v.Tags, v.Body, v.Closed = c.FormValue("tags"), c.FormValue("body"), ticked(c, "comments_closed")
 	v.Version, _ = strconv.ParseInt(c.FormValue("version"), 10, 64)
+	v.Cover, v.CoverAlt, v.PublishAt = c.FormValue("cover"), c.FormValue("cover_alt"), c.FormValue("publish_at")
 }
 
 // apply writes the form into an article; publish and unpublish are buttons of the same form.
 func (v articleEdit) apply(a *newsletter.Article, do string) {
 	a.Title, a.Slug, a.Summary, a.Tags, a.Body = v.Title, v.Slug, v.Summary, splitTags(v.Tags), v.Body
-	a.CommentsClosed = v.Closed
+	a.CommentsClosed, a.Cover, a.CoverAlt = v.Closed, v.Cover, v.CoverAlt
 	switch do {
 	case "publish":
 		a.Status = newsletter.ArticlePublished
 	case "unpublish":
 		a.Status = newsletter.ArticleDraft
+	case "plan":
+		a.PublishAt = v.Planned
+	case "unplan":
+		a.PublishAt = time.Time{}
 	}
+}
+
+// plan reads the time at which a draft is to be published; it has to lie ahead.
+func (v *articleEdit) plan(do string, loc *time.Location, now time.Time) error {
+	if do != "plan" {
+		return nil
+	}
+	at, err := time.ParseInLocation(momentInput, v.PublishAt, loc)
+	if err != nil || !at.After(now) {
+		return &newsletter.Error{Kind: newsletter.Invalid, Field: "publish_at", Msg: "앞으로 올 날짜와 시각을 골라 주세요."}
+	}
+	v.Planned = at.UTC()
+	return nil
 }
 
 func (s *server) showArticle(c echo.Context, status int, v articleEdit) error {
@@ -124,6 +148,22 @@ func (s *server) showArticle(c echo.Context, status int, v articleEdit) error {
 		for _, i := range issues {
 			v.Issues = append(v.Issues, i.Number)
 		}
+		if !v.Published {
+			v.Autosave = v.Action + "/autosave"
+		}
+		if v.Secret, err = s.secretPreview(c, v.Stored); err != nil {
+			return err
+		}
+	}
+	covers, _, err := s.svc.MediaList(c.Request().Context(), "", 0, 24)
+	if err != nil {
+		return err
+	}
+	for _, m := range covers {
+		v.Covers = append(v.Covers, mediaRowOf(m))
+	}
+	if !v.Planned.IsZero() && v.PublishAt == "" {
+		v.PublishAt = v.Planned.In(s.loc).Format(momentInput)
 	}
 	if title == "" {
 		title = "아티클"
@@ -161,6 +201,10 @@ func (s *server) createArticle(c echo.Context) error {
 		return s.previewArticle(c, v)
 	}
 	var a newsletter.Article
+	if wrong, status, ok := faultsFrom(v.plan(do, s.loc, s.now())); ok {
+		v.Faults = wrong
+		return s.showArticle(c, status, v)
+	}
 	v.apply(&a, do)
 	a, err := s.svc.CreateArticle(c.Request().Context(), actorOf(c), a)
 	if wrong, status, ok := faultsFrom(err); ok {
@@ -179,6 +223,8 @@ func articleDone(do, otherwise string) string {
 		return "published"
 	case "unpublish":
 		return "unpublished"
+	case "plan":
+		return "planned"
 	}
 	return otherwise
 }
@@ -194,6 +240,10 @@ func (s *server) saveArticle(c echo.Context) error {
 	do := c.FormValue("do")
 	if do == "preview" {
 		return s.previewArticle(c, v)
+	}
+	if wrong, status, ok := faultsFrom(v.plan(do, s.loc, s.now())); ok {
+		v.Faults = wrong
+		return s.showArticle(c, status, v)
 	}
 	a, err := s.svc.UpdateArticle(ctx, actorOf(c), slug, func(a *newsletter.Article) error {
 		v.apply(a, do)
@@ -214,17 +264,47 @@ func (s *server) saveArticle(c echo.Context) error {
 
 // articleConflict keeps both texts, as the composer does.
 func (s *server) articleConflict(c echo.Context, v articleEdit, stored newsletter.Article) error {
-	theirs := articleForm(stored)
-	v.Version, v.IsConflict = stored.Version, true
+	v.Version, v.IsConflict, v.Conflict = stored.Version, true, changedTexts(v, articleForm(stored))
+	return s.showArticle(c, http.StatusConflict, v)
+}
+
+// changedTexts names what two states of an article differ in, with the text of the other one.
+func changedTexts(mine, theirs articleEdit) (list []changedField) {
 	plain := strings.NewReplacer("\r\n", "\n")
 	for _, f := range []struct{ name, mine, theirs string }{
-		{"제목", v.Title, theirs.Title}, {"요약", v.Summary, theirs.Summary}, {"태그", v.Tags, theirs.Tags}, {"본문", v.Body, theirs.Body},
+		{"제목", mine.Title, theirs.Title}, {"요약", mine.Summary, theirs.Summary}, {"태그", mine.Tags, theirs.Tags}, {"본문", mine.Body, theirs.Body},
+		{"대표 그림", mine.Cover, theirs.Cover}, {"대표 그림 설명", mine.CoverAlt, theirs.CoverAlt},
 	} {
 		if strings.TrimSpace(plain.Replace(f.mine)) != strings.TrimSpace(f.theirs) {
-			v.Conflict = append(v.Conflict, changedField{f.name, f.theirs})
+			list = append(list, changedField{f.name, f.theirs})
 		}
 	}
-	return s.showArticle(c, http.StatusConflict, v)
+	return list
+}
+
+// secretLife is how long a link to a draft works.
+const secretLife = 14 * 24 * time.Hour
+
+// secretPreview is an address under which whoever has it reads an article that is not published yet. It changes once a day, so that a
+// page that was only opened again says the same.
+func (s *server) secretPreview(c echo.Context, slug string) (string, error) {
+	a, err := s.svc.Article(c.Request().Context(), slug)
+	if err != nil || a.Status == newsletter.ArticlePublished {
+		return "", err
+	}
+	return s.baseURL + "/preview/" + s.svc.PreviewToken(a.ID, s.now().Truncate(24*time.Hour).Add(secretLife)), nil
+}
+
+// previewLink shows a draft as its page will look. An article that was published since leads to its page.
+func (s *server) previewLink(c echo.Context) error {
+	a, err := s.svc.PreviewedArticle(c.Request().Context(), c.Param("token"))
+	if err != nil {
+		return err
+	}
+	if a.Status == newsletter.ArticlePublished {
+		return c.Redirect(http.StatusSeeOther, articlePath(a.Slug))
+	}
+	return s.draftPage(c, a)
 }
 
 func (s *server) deleteArticleForm(c echo.Context) error {

@@ -1,14 +1,17 @@
 package handlers
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"techissue/newsletter"
+	"techissue/templates"
 )
 
 // composeView is the composer: the form as it stands, what is wrong with it, and what the letter would be.
@@ -16,6 +19,8 @@ type composeView struct {
 	issueForm
 	Stored     int // the number under which it is kept; 0: not yet
 	Action     string
+	Autosave   string
+	FromName   string
 	Faults     faults
 	Unsaved    bool   // rows were moved in the form only
 	At         string // the element to go on at
@@ -47,6 +52,11 @@ func (v composeView) Rows() []newsletter.RoundupLink {
 // SubjectLength is counted as mail programs show it.
 func (v composeView) SubjectLength() int { return newsletter.Graphemes(v.Subject) }
 
+// Parts are the three forms in which an issue reaches people.
+func (composeView) Parts() []choice {
+	return []choice{{Value: "html", Name: "메일"}, {Value: "web", Name: "웹"}, {Value: "text", Name: "텍스트"}}
+}
+
 var checkWords = map[string]string{"block": "막힘", "warn": "주의", "ok": "좋아요"}
 
 // checkField names the element of a check's field.
@@ -71,10 +81,10 @@ func checkLines(checks []newsletter.Check) []checkLine {
 // compose shows the form.
 func (s *server) compose(c echo.Context, status int, v composeView) error {
 	ctx := c.Request().Context()
-	if v.Stored == 0 {
-		v.Action = "/admin/issues/new"
-	} else {
+	v.Action, v.Autosave = "/admin/issues/new", "/admin/issues/autosave"
+	if v.Stored != 0 {
 		v.Action = fmt.Sprintf("/admin/issues/%d", v.Stored)
+		v.Autosave = v.Action + "/autosave"
 	}
 	list, _, err := s.svc.Articles(ctx, newsletter.ArticleFilter{Limit: 100})
 	if err != nil {
@@ -96,6 +106,13 @@ func (s *server) compose(c echo.Context, status int, v composeView) error {
 		if pick, free := known[a.Slug]; free {
 			v.Choices = append(v.Choices, pick)
 		}
+	}
+	house, err := s.readHouse(c)
+	if err != nil {
+		return err
+	}
+	if v.FromName = house.FromName; v.FromName == "" {
+		v.FromName = house.SiteName
 	}
 	if v.AllTags, err = s.svc.SubscriberTags(ctx); err != nil {
 		return err
@@ -315,7 +332,13 @@ func (s *server) previewDraft(c echo.Context) error {
 	i := newsletter.Issue{WithoutAdConsent: newsletter.SkipWithoutAdConsent, Uncertain: newsletter.ResendOnce}
 	err = readForm(values).apply(&i, s.loc)
 	html, text := "", ""
-	if err == nil {
+	switch {
+	case err != nil:
+	case values.Get("part") == "web":
+		if html, err = s.previewWeb(c, i); err == nil {
+			c.Response().Header().Set("Content-Security-Policy", webFrameCSP)
+		}
+	default:
 		html, text, err = s.svc.PreviewDraft(c.Request().Context(), i)
 	}
 	if wrong, status, ok := faultsFrom(err); ok {
@@ -328,7 +351,49 @@ func (s *server) previewDraft(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return showLetter(c, values.Get("part"), html, text)
+	return showLetter(c, values.Get("part"), inTheme(html, values.Get("theme")), text)
+}
+
+// webFrameCSP lets a page of the site be looked at in a frame of the desk: its styles and pictures, no scripts, no origin of ours.
+const webFrameCSP = "default-src 'none'; style-src 'self'; img-src 'self' https: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox allow-popups"
+
+// notInFrames are parts of a page that a sandbox refuses, loudly: scripts, and fonts, which want an origin.
+var notInFrames = regexp.MustCompile(`<script[^>]*></script>|<link rel="stylesheet" href="[^"]*pretendard\.css">`)
+
+// previewWeb is the issue's page on the site, from what stands in the form.
+func (s *server) previewWeb(c echo.Context, i newsletter.Issue) (string, error) {
+	snap, err := s.svc.DraftSnapshot(c.Request().Context(), i)
+	if err != nil {
+		return "", err
+	}
+	v := issueView{
+		Number: i.Number, Title: snap.Subject, At: s.now(), Ad: snap.Kind == newsletter.KindAd, Author: snap.House.Author, AuthorLine: snap.House.AuthorLine,
+		URL: s.baseURL + issuePath(i.Number), Letter: issuePath(i.Number) + "/letter", Form: s.newSignup().from("preview"), Comments: commentsView{Closed: true},
+	}
+	if err := v.fill(snap); err != nil {
+		return "", err
+	}
+	var buf bytes.Buffer
+	p := s.frame(c, templates.Page{Title: v.Title, NoIndex: true, Private: true, Body: v}, snap.House)
+	p.Bar = ""
+	if err := s.pages.Render(&buf, "site/issue", p); err != nil {
+		return "", err
+	}
+	return notInFrames.ReplaceAllString(strings.ReplaceAll(buf.String(), stampHole, ""), ""), nil
+}
+
+// inTheme makes a letter or a page look as it does for people who like it so: a frame has the theme of the whole desk otherwise.
+func inTheme(html, theme string) string {
+	dark := "@media not all"
+	switch theme {
+	case "dark":
+		dark = "@media all"
+	case "light":
+	default:
+		return html
+	}
+	return strings.NewReplacer("@media (prefers-color-scheme: dark)", dark, `<meta name="color-scheme" content="light dark">`, `<meta name="color-scheme" content="`+theme+`">`,
+		`<html lang="ko">`, `<html lang="ko" data-theme="`+theme+`">`).Replace(html)
 }
 
 func showLetter(c echo.Context, part, html, text string) error {

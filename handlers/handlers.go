@@ -44,6 +44,8 @@ type Options struct {
 	Ready func(context.Context) error
 	// Observe is told of each answered request: its route (a pattern, never a path), method, status and time; nil tells nobody.
 	Observe func(route, method string, status int, took time.Duration)
+	// Fetch reads what an address from elsewhere holds, at most limit bytes, through the guarded client; nil fetches nothing.
+	Fetch func(ctx context.Context, address string, limit int64) ([]byte, error)
 	// Feedback takes notices of mail providers at /hooks/feedback; nil answers 404.
 	Feedback FeedbackHook
 	// Demo is set by the demo only.
@@ -86,6 +88,7 @@ type server struct {
 	stopOnce sync.Once
 	work     sync.WaitGroup // imports begun at the desk
 	uploads  uploads
+	drawing  sync.Mutex  // one picture is drawn at a time
 	opened   atomic.Bool // the demo: somebody has opened a caught letter
 }
 

@@ -145,6 +145,8 @@ func (s *server) siteRoutes() []route {
 		{"GET", "/feed.json", public(), s.jsonFeed, trait{}},
 		{"GET", "/sitemap.xml", public(), s.sitemap, trait{}},
 		{"GET", "/robots.txt", public(), s.robots, trait{}},
+		{"GET", "/media/:name", public(), s.media, trait{}},
+		{"GET", "/preview/:token", token(), s.previewLink, trait{pictures: true}},
 		{"GET", "/assets/:hash/*", public(), s.asset, trait{}},
 		{"GET", "/favicon.ico", public(), s.favicon, trait{}},
 		{"POST", "/hooks/feedback/:provider/:token", token(), s.feedbackHook, trait{outside: true, body: hookBody}},

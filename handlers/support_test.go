@@ -124,8 +124,13 @@ func newHouseOn(t *testing.T, d *db.DB, c *clock, inside func(*newsletter.Option
 	if h.keys, err = newsletter.NewKeyring([]string{"a secret of these tests only"}, nil); err != nil {
 		t.Fatal(err)
 	}
+	files, err := db.OpenFiles(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { files.Close() })
 	parts := newsletter.Options{
-		Store: h.store, Keys: func() newsletter.Keyring { return h.keys }, Now: h.clock.now,
+		Files: files, Store: h.store, Keys: func() newsletter.Keyring { return h.keys }, Now: h.clock.now,
 		House: newsletter.House{
 			SiteName: "테크잇슈", Tagline: "쉽고 친근한 IT 트렌드 레터", Author: "이재훈", AuthorLine: "IT 이야기를 씁니다.",
 			BaseURL: "http://localhost:8080", From: "letter@example.com", FromName: "테크잇슈", ListID: "letter.example.com",

@@ -22,6 +22,9 @@ type Article struct {
 	Body        string // Markdown
 	Tags        []string
 	Author      string // "" is the house's author
+	Cover       string // address of the picture that stands for it; "" for none
+	CoverAlt    string
+	PublishAt   time.Time // when a draft publishes itself; zero: never
 	Status      ArticleStatus
 	PublishedAt time.Time
 	Views       int64

@@ -98,6 +98,12 @@ func openDeskWith(t *testing.T, d *db.DB, mend func(*newsletter.Options)) *desk 
 		Store: k.store, Keys: func() newsletter.Keyring { return keys }, Now: k.clock.Now, Passwords: &clearPasswords{}, Leavers: k.leavers, Links: roundupLinks, FeedbackDoors: []string{"pipe"},
 		House: newsletter.House{SiteName: "테크잇슈", BaseURL: "http://localhost:8080", From: "letter@example.com"},
 	}
+	files, err := db.OpenFiles(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { files.Close() })
+	o.Files = files
 	mend(&o)
 	if k.Service, err = newsletter.NewService(t.Context(), o); err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ type Options struct {
 	Renderer  Renderer
 	Links     func(Snapshot) ([]string, error) // the addresses in a letter worth counting; nil counts none
 	Leavers   LeaversLog
+	Files     Files // of pictures; nil takes none
 	Passwords Passwords
 
 	// SendingRefused says why no letter may leave (no SMTP, no https), nil when letters may.

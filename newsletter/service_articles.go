@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -16,6 +18,9 @@ const (
 	maxSummary = 500     // characters
 	maxBody    = 1 << 20 // bytes of Markdown
 )
+
+// coverAddress is a picture of the house's own.
+var coverAddress = regexp.MustCompile(`^/media/[A-Za-z0-9_-]+\.(jpg|png|gif)$`)
 
 // CreateArticle keeps a new article: a draft unless a.Status says published. Without a slug it gets one from its title, with
 // a number behind it when that is taken. Errors: Faults (title, slug, summary, body, tags, author, status);
@@ -46,6 +51,9 @@ func (s *Service) CreateArticle(ctx context.Context, actor string, a Article) (A
 			return err
 		}
 		if err := s.wantCards(ctx, tx, a); err != nil {
+			return err
+		}
+		if err := s.rememberArticle(ctx, tx, actor, a, false); err != nil {
 			return err
 		}
 		if err := s.audit(ctx, tx, actor, "article_create", articleName(a.ID), a.Slug); err != nil {
@@ -102,6 +110,13 @@ func (a *Article) judge() error {
 		faults = append(faults, invalid("title", "제목을 적어 주세요."))
 	}
 	a.Author = line("author", a.Author, maxName)
+	a.CoverAlt = line("cover_alt", a.CoverAlt, maxAlt)
+	if a.Cover = strings.TrimSpace(a.Cover); a.Cover != "" && !coverAddress.MatchString(a.Cover) {
+		faults = append(faults, invalid("cover", "대표 그림은 ‘그림’에 올린 것을 골라 주세요."))
+	}
+	if a.Status == ArticlePublished {
+		a.PublishAt = time.Time{}
+	}
 	a.Summary = strings.TrimSpace(CleanText(a.Summary))
 	if utf8.RuneCountInString(a.Summary) > maxSummary {
 		faults = append(faults, invalid("summary", fmt.Sprintf("요약은 %d자까지 적을 수 있어요.", maxSummary)))
@@ -159,6 +174,16 @@ func at(field string, err error) *Error {
 // editor saw, 0 means any. Errors: NotFound; Conflict with code version when somebody else was faster, exists when
 // the slug is taken; Faults. A published article's former slug goes on leading to it: letters and search engines know it.
 func (s *Service) UpdateArticle(ctx context.Context, actor, slug string, change func(*Article) error, version int64) (Article, error) {
+	return s.updateArticle(ctx, actor, slug, change, version, false)
+}
+
+// AutosaveArticle is UpdateArticle for a draft that saves itself: it leaves no line in the audit, and several make one row of the history.
+// Conflict with code published: what readers see changes by an editor's press only.
+func (s *Service) AutosaveArticle(ctx context.Context, actor, slug string, change func(*Article) error, version int64) (Article, error) {
+	return s.updateArticle(ctx, actor, slug, change, version, true)
+}
+
+func (s *Service) updateArticle(ctx context.Context, actor, slug string, change func(*Article) error, version int64, auto bool) (Article, error) {
 	now := s.opt.Now()
 	var a Article
 	err := s.update(ctx, func(tx Tx) (err error) {
@@ -168,6 +193,9 @@ func (s *Service) UpdateArticle(ctx context.Context, actor, slug string, change 
 		}
 		if version != 0 && was.Version != version {
 			return &Error{Kind: Conflict, Code: "version", Msg: "다른 창에서 바뀌었어요. 새로 고쳐서 비교해 주세요."}
+		}
+		if auto && was.Status == ArticlePublished {
+			return &Error{Kind: Conflict, Code: "published", Msg: "발행한 글은 저장을 눌러야 바뀌어요."}
 		}
 		if a, err = was.changed(change); err != nil {
 			return err
@@ -192,6 +220,12 @@ func (s *Service) UpdateArticle(ctx context.Context, actor, slug string, change 
 		}
 		if err := s.wantCards(ctx, tx, a); err != nil {
 			return err
+		}
+		if err := s.rememberArticle(ctx, tx, actor, a, auto); err != nil {
+			return err
+		}
+		if auto {
+			return nil
 		}
 		if err := s.audit(ctx, tx, actor, "article_update", articleName(a.ID), a.Slug); err != nil {
 			return err
@@ -245,6 +279,9 @@ func (s *Service) DeleteArticle(ctx context.Context, actor, slug string) error {
 		if err := tx.PutSearch(ctx, FoundArticle, int64(a.ID), nil); err != nil {
 			return err
 		}
+		if err := tx.CutHistory(ctx, HistoryArticle, int64(a.ID), 0); err != nil {
+			return err
+		}
 		if err := s.audit(ctx, tx, actor, "article_delete", articleName(a.ID), a.Slug); err != nil {
 			return err
 		}
@@ -255,6 +292,35 @@ func (s *Service) DeleteArticle(ctx context.Context, actor, slug string) error {
 	}
 	return nil
 }
+
+// PublishDue publishes the drafts whose time has come and tells how many. It may be run by any number of nodes.
+func (s *Service) PublishDue(ctx context.Context) (int, error) {
+	now := s.opt.Now()
+	slugs, err := get(ctx, s, func(tx Tx) ([]string, error) { return tx.DueArticles(ctx, now) })
+	if err != nil {
+		return 0, fmt.Errorf("list articles that are due: %w", err)
+	}
+	n := 0
+	for _, slug := range slugs {
+		_, err := s.UpdateArticle(ctx, "system", slug, func(a *Article) error {
+			if a.Status == ArticlePublished || a.PublishAt.IsZero() || a.PublishAt.After(now) { // another node, or the editor, was faster
+				return errNotDue
+			}
+			a.Status, a.PublishedAt = ArticlePublished, a.PublishAt
+			return nil
+		}, 0)
+		switch {
+		case errors.Is(err, errNotDue):
+		case err != nil:
+			return n, fmt.Errorf("publish %s: %w", slug, err)
+		default:
+			n++
+		}
+	}
+	return n, nil
+}
+
+var errNotDue = errors.New("not due any more")
 
 func bumpIf(ctx context.Context, tx Tx, shows bool) error {
 	if !shows {

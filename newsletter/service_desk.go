@@ -234,20 +234,25 @@ func (s *Service) NextIssue(ctx context.Context) (Issue, error) {
 	})
 }
 
-// PreviewDraft renders an issue that is not kept yet by the code that sends it. Faults name what cannot be shown.
-func (s *Service) PreviewDraft(ctx context.Context, i Issue) (html, text string, err error) {
+// DraftSnapshot is what an issue that is not kept yet would freeze. Faults name what cannot be shown.
+func (s *Service) DraftSnapshot(ctx context.Context, i Issue) (Snapshot, error) {
 	if i.Subject == "" {
 		i.Subject = "(제목 없음)"
 	}
 	if err := i.judge(); err != nil {
-		return "", "", err
+		return Snapshot{}, err
 	}
-	snap, err := get(ctx, s, func(tx Tx) (Snapshot, error) {
+	return get(ctx, s, func(tx Tx) (Snapshot, error) {
 		if err := haveArticles(ctx, tx, i.Content.Articles); err != nil {
 			return Snapshot{}, err
 		}
 		return s.snapshot(ctx, tx, i, VariantWhole)
 	})
+}
+
+// PreviewDraft renders an issue that is not kept yet by the code that sends it.
+func (s *Service) PreviewDraft(ctx context.Context, i Issue) (html, text string, err error) {
+	snap, err := s.DraftSnapshot(ctx, i)
 	if err != nil {
 		return "", "", err
 	}

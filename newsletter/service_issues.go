@@ -111,6 +111,9 @@ func (s *Service) CreateIssue(ctx context.Context, actor string, i Issue) (Issue
 				return err
 			}
 		}
+		if err := s.rememberIssue(ctx, tx, actor, out, false); err != nil {
+			return err
+		}
 		return s.audit(ctx, tx, actor, "issue.create", issueObject(out), "")
 	})
 	if err != nil {
@@ -161,6 +164,15 @@ func issueObject(i Issue) string { return fmt.Sprintf("issue:%d", i.Number) }
 // UpdateIssue changes a draft. version 0 takes any; another one than the stored is a Conflict (code version), a state other
 // than draft one with code state.
 func (s *Service) UpdateIssue(ctx context.Context, actor string, number int, change func(*Issue) error, version int64) (Issue, error) {
+	return s.updateIssue(ctx, actor, number, change, version, false)
+}
+
+// AutosaveIssue is UpdateIssue for a draft that saves itself: it leaves no line in the audit, and several make one row of the history.
+func (s *Service) AutosaveIssue(ctx context.Context, actor string, number int, change func(*Issue) error, version int64) (Issue, error) {
+	return s.updateIssue(ctx, actor, number, change, version, true)
+}
+
+func (s *Service) updateIssue(ctx context.Context, actor string, number int, change func(*Issue) error, version int64, auto bool) (Issue, error) {
 	var out Issue
 	err := s.update(ctx, func(tx Tx) error {
 		i, err := tx.Issue(ctx, number)
@@ -190,6 +202,9 @@ func (s *Service) UpdateIssue(ctx context.Context, actor string, number int, cha
 			return err
 		}
 		out = i
+		if err := s.rememberIssue(ctx, tx, actor, i, auto); err != nil || auto {
+			return err
+		}
 		return s.audit(ctx, tx, actor, "issue.update", issueObject(i), "")
 	})
 	return out, err
@@ -210,6 +225,9 @@ func (s *Service) DeleteIssue(ctx context.Context, actor string, number int) err
 			return wrongState(i, "지울")
 		}
 		if err := tx.DeleteIssue(ctx, i.ID); err != nil {
+			return err
+		}
+		if err := tx.CutHistory(ctx, HistoryIssue, int64(i.ID), 0); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, actor, "issue.delete", issueObject(i), "")

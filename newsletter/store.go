@@ -39,6 +39,8 @@ type Tx interface {
 	CommentTx
 	CardTx
 	WebhookTx
+	MediaTx
+	HistoryTx
 }
 
 // SubscriberTx keeps readers, their consents, grants and timeline.
@@ -104,6 +106,9 @@ type ArticleTx interface {
 	// for a change, the stored Version is another one.
 	PutArticle(ctx context.Context, a *Article) error
 	DeleteArticle(ctx context.Context, id ArticleID) error
+	ArticleByID(ctx context.Context, id ArticleID) (Article, error)
+	// DueArticles lists drafts whose time to be published has come, by their slugs.
+	DueArticles(ctx context.Context, now time.Time) ([]string, error)
 	Articles(ctx context.Context, f ArticleFilter) ([]Article, error)
 	AddViews(ctx context.Context, views map[ArticleID]int64) error
 }

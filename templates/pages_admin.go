@@ -22,6 +22,8 @@ var adminPages = []pageFile{
 	{"admin/letters", adminLayout},
 	{"admin/articles", adminLayout},
 	{"admin/article", adminLayout},
+	{"admin/media", adminLayout},
+	{"admin/history", adminLayout},
 	{"admin/comments", adminLayout},
 	{"admin/readers", adminLayout},
 	{"admin/reader", adminLayout},

@@ -29,6 +29,7 @@ type Page struct {
 	NoIndex     bool
 	Private     bool   // behind a token: no share tags, no feeds
 	Bar         string // across the top of every page; "" for none
+	Note        string // across the top of this page; "" for none
 	Refresh     int    // seconds until a browser without scripts loads the page again, 0 for never
 	Scripts     []string
 	LinkedData  any // schema.org, written as JSON

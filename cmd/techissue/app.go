@@ -38,6 +38,7 @@ type app struct {
 	queue   *mailer.Queue // nil unless this process drives the mailer
 	metrics *metrics
 	pulse   pulse
+	files   *db.Files // pictures
 }
 
 // settings reads the configuration and tells its warnings.
@@ -140,12 +141,15 @@ func (a *app) wire(ctx context.Context) (err error) {
 	}
 	keyring := func() newsletter.Keyring { return a.keys }
 	a.letters = &mailer.Letters{Mails: a.mails, Keys: keyring, Location: a.cfg.loc, DKIM: a.cfg.dkim, Now: now}
+	if a.files, err = db.OpenFiles(filepath.Join(a.cfg.Data, "uploads")); err != nil {
+		return err
+	}
 	var leavers newsletter.LeaversLog
 	if a.leavers != nil {
 		leavers = a.leavers
 	}
 	a.svc, err = newsletter.NewService(ctx, newsletter.Options{
-		Store: a.store, Keys: keyring, Now: now, Log: a.log, House: a.cfg.house(), Renderer: a.letters, Links: a.letters.Links, Leavers: leavers,
+		Store: a.store, Keys: keyring, Now: now, Log: a.log, House: a.cfg.house(), Renderer: a.letters, Links: a.letters.Links, Leavers: leavers, Files: a.files,
 		Passwords: handlers.NewPasswords(), SendingRefused: a.cfg.sendingRefused,
 		DefaultUncertain: newsletter.UncertainPolicy(a.cfg.Uncertain), Wake: a.wake, Location: a.cfg.loc, FeedbackWays: a.cfg.feedbackWays(),
 		FeedbackDoors: a.cfg.feedbackDoors(),
@@ -206,6 +210,9 @@ func (a *app) close() {
 		}
 	}
 	if a.db != nil {
+		if a.files != nil {
+			_ = a.files.Close() // a folder that was only read and written by whole files
+		}
 		if err := a.db.Close(); err != nil {
 			a.log.Error("close database", "err", err)
 		}

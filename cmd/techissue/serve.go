@@ -16,6 +16,7 @@ import (
 	"techissue/db"
 	"techissue/handlers"
 	"techissue/newsletter"
+	"techissue/outbound"
 	"techissue/templates"
 )
 
@@ -103,6 +104,7 @@ func (a *app) listen(parts *parts, demo *handlers.Demo) error {
 	if demo == nil {
 		parts.run("cards", a.readCards)
 	}
+	parts.run("articles", a.publishDue)
 	parts.run("search", func(ctx context.Context) error {
 		if err := a.svc.KeepSearch(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("index for the search", "err", err) // the next start tries again; all but the search works
@@ -135,10 +137,14 @@ func (a *app) door(parts *parts, demo *handlers.Demo) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	var fetch func(context.Context, string, int64) ([]byte, error)
+	if demo == nil { // the demo asks nothing of the network
+		fetch = outbound.New(outbound.Options{Agent: "techissue (+" + a.cfg.BaseURL + ")"}).Get
+	}
 	formKey := sha256.Sum256([]byte(a.keys.Sign(newsletter.PurposePreview, 0, time.Time{})))
 	return handlers.New(handlers.Options{
 		Service: a.svc, Pages: pages, Log: a.log, Now: now, Location: a.cfg.loc, BaseURL: a.cfg.BaseURL, TrustedProxies: a.cfg.proxy,
-		FormKey: formKey[:], Ready: a.ready, Demo: demo, Transport: a.transportText(), Version: versionText(), Observe: a.metrics.observe, Feedback: a.hook(),
+		FormKey: formKey[:], Ready: a.ready, Demo: demo, Transport: a.transportText(), Version: versionText(), Observe: a.metrics.observe, Feedback: a.hook(), Fetch: fetch,
 		Background: func(work func(context.Context)) {
 			parts.run("work of a request", func(ctx context.Context) error {
 				work(ctx)
@@ -185,6 +191,24 @@ func (a *app) keepViews(ctx context.Context) error {
 				a.log.Error("flush views", "err", err)
 			}
 		}
+	}
+}
+
+// publishDue publishes planned articles when their time has come, within a few seconds.
+func (a *app) publishDue(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	for failed := false; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		_, err := a.svc.PublishDue(ctx)
+		if err != nil && !failed && ctx.Err() == nil {
+			a.log.Error("publish planned articles", "err", err)
+		}
+		failed = err != nil
 	}
 }
 

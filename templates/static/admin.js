@@ -85,27 +85,6 @@ for (const input of document.querySelectorAll("[data-count]")) {
   input.addEventListener("input", count);
 }
 
-// ---- 쓰기: nothing typed is lost by leaving, and the preview follows the pen
-const compose = document.querySelector("form[data-compose]");
-if (compose) {
-  let dirty = Boolean(document.querySelector("[role=status].notice, .faults, .conflict"));
-  let leaving = false;
-  compose.addEventListener("input", () => { dirty = true; });
-  compose.addEventListener("submit", (e) => {
-    if (e.submitter?.formTarget === "preview") { setTimeout(() => { delete compose.dataset.sent; }); return; }
-    leaving = true;
-  });
-  window.addEventListener("beforeunload", (e) => { if (dirty && !leaving) e.preventDefault(); });
-  if (compose.dataset.at) document.getElementById(compose.dataset.at)?.focus();
-
-  const button = document.querySelector("[data-preview]");
-  if (button) {
-    let later = 0;
-    const look = () => { if (!compose.dataset.sent) compose.requestSubmit(button); };
-    compose.addEventListener("input", () => { clearTimeout(later); later = setTimeout(look, 1200); });
-    if (!document.querySelector("iframe[name=preview]").src) look();
-  }
-}
 // A download leaves the page as it is, so its form may be sent again.
 for (const form of document.querySelectorAll("form[data-again]")) {
   form.addEventListener("submit", () => setTimeout(() => { delete form.dataset.sent; }, 1000));
