@@ -9,6 +9,9 @@ import (
 	"techissue/newsletter"
 )
 
+// lastIssues are those sent last. One that is being prepared has no date yet, so it never counts itself.
+const lastIssues = `SELECT i.id FROM issues i WHERE i.prepared_at IS NOT NULL AND i.archived = 0 ORDER BY i.prepared_at DESC, i.id DESC LIMIT ?`
+
 // recipientsWhere are the conditions of an audience on subscribers s, always active and unsuppressed ones.
 func recipientsWhere(r newsletter.Recipients) where {
 	var w where
@@ -30,6 +33,21 @@ func recipientsWhere(r newsletter.Recipients) where {
 	}
 	if !a.JoinedBefore.IsZero() {
 		w.and(`COALESCE(s.confirmed_at, s.created_at) < ?`, ms(a.JoinedBefore))
+	}
+	if a.Source != "" {
+		w.and(`s.source = ?`, a.Source)
+	}
+	if e := a.Opened; e != nil {
+		w.and(`(SELECT COUNT(*) FROM deliveries e WHERE e.subscriber_id = s.id AND e.opened_at IS NOT NULL AND e.issue_id IN (`+lastIssues+`)) >= ?`, e.Of, e.Least)
+	}
+	if e := a.Clicked; e != nil {
+		w.and(`(SELECT COUNT(*) FROM deliveries e WHERE e.subscriber_id = s.id AND e.clicked_at IS NOT NULL AND e.issue_id IN (`+lastIssues+`)) >= ?`, e.Of, e.Least)
+	}
+	if r := a.Received; r != nil {
+		w.and(`EXISTS (
+			SELECT 1 FROM deliveries e JOIN issues o ON o.id = e.issue_id
+			WHERE e.subscriber_id = s.id AND e.state = 'sent' AND o.number = ? AND e.edition IN (`+marks(len(r.Editions))+`))`,
+			append([]any{r.Number}, anyOf(r.Editions)...)...)
 	}
 	return w
 }

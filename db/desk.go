@@ -28,6 +28,11 @@ func (t *Tx) SubscriberTags(ctx context.Context, limit int) ([]string, error) {
 		`SELECT DISTINCT tag FROM subscriber_tags ORDER BY tag LIMIT ?`, limit)
 }
 
+// SubscriberSources lists the sources in use.
+func (t *Tx) SubscriberSources(ctx context.Context, limit int) ([]string, error) {
+	return list(ctx, t, scanText, `SELECT DISTINCT source FROM subscribers WHERE status = 'active' AND source <> '' ORDER BY source LIMIT ?`, limit)
+}
+
 // OpenAlerts lists what nobody has cleared.
 func (t *Tx) OpenAlerts(ctx context.Context, limit int) ([]newsletter.Alert, error) {
 	return list(ctx, t, func(r scanner) (a newsletter.Alert, err error) {

@@ -25,7 +25,7 @@ func (t *Tx) TrackLinks(ctx context.Context, id newsletter.IssueID, urls []strin
 }
 
 const trackedURL = `
-SELECT l.url FROM deliveries d JOIN tracked_links l ON l.issue_id = d.issue_id
+SELECT CASE WHEN l.target <> '' THEN l.target ELSE l.url END FROM deliveries d JOIN tracked_links l ON l.issue_id = d.issue_id
 WHERE d.id = ? AND l.id = ?`
 
 // TrackedURL finds a link among those of the delivery's issue.
@@ -39,6 +39,12 @@ const trackedDelivery = `
 SELECT CASE WHEN d.state = 'sent' AND d.reason = '' THEN d.done_at ELSE d.first_at END, (SELECT COUNT(*) FROM tracked_links l WHERE l.issue_id = d.issue_id)
 FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id
 WHERE d.id = ? AND s.no_tracking = 0`
+
+// PointLink makes a counted link of an issue lead elsewhere; "" makes it lead where it did.
+func (t *Tx) PointLink(ctx context.Context, id newsletter.IssueID, link int64, target string) (url string, err error) {
+	err = t.queryRow(ctx, `UPDATE tracked_links SET target = ? WHERE issue_id = ? AND id = ? RETURNING url`, target, id, link).Scan(&url)
+	return url, missing(err, "없는 링크예요.")
+}
 
 // TrackedDelivery finds a letter whose reader may be counted.
 func (t *Tx) TrackedDelivery(ctx context.Context, id newsletter.DeliveryID) (d newsletter.TrackedDelivery, err error) {
@@ -56,14 +62,14 @@ func (t *Tx) ClicksSince(ctx context.Context, id newsletter.DeliveryID, since ti
 
 // MarkMachineClicks takes clicks back that turned out to be a scanner's.
 func (t *Tx) MarkMachineClicks(ctx context.Context, id newsletter.DeliveryID, since time.Time) error {
-	_, err := t.exec(ctx, `UPDATE hits SET machine = 1 WHERE delivery_id = ? AND kind = 'click' AND at >= ?`, id, ms(since))
+	_, err := t.exec(ctx, `UPDATE hits SET machine = 1, why = CASE WHEN machine = 1 THEN why ELSE 'sweep' END WHERE delivery_id = ? AND kind = 'click' AND at >= ?`, id, ms(since))
 	return err
 }
 
 // A token that is asked for over and over must not fill the disk: 200 hits of a letter say what there is to say.
 const addHit = `
-INSERT INTO hits (delivery_id, link_id, kind, machine, at)
-SELECT CAST(? AS {{bigint}}), CAST(? AS {{bigint}}), CAST(? AS TEXT), CAST(? AS INTEGER), CAST(? AS {{bigint}})
+INSERT INTO hits (delivery_id, link_id, kind, machine, why, at)
+SELECT CAST(? AS {{bigint}}), CAST(? AS {{bigint}}), CAST(? AS TEXT), CAST(? AS INTEGER), CAST(? AS TEXT), CAST(? AS {{bigint}})
 WHERE (SELECT COUNT(*) FROM hits WHERE delivery_id = ?) < 200`
 
 // Who clicks has opened, with pictures or without.
@@ -82,7 +88,7 @@ func (t *Tx) AddHit(ctx context.Context, h newsletter.Hit) error {
 	if h.Link != 0 {
 		kind, reason, link, clicked = "click", newsletter.ReasonClicked, h.Link, ms(h.At)
 	}
-	if _, err := t.exec(ctx, addHit, h.Delivery, link, kind, flag(h.Machine), ms(h.At), h.Delivery); err != nil {
+	if _, err := t.exec(ctx, addHit, h.Delivery, link, kind, flag(h.Machine), h.Why, ms(h.At), h.Delivery); err != nil {
 		return err
 	}
 	if _, err := t.exec(ctx, firstHit, ms(h.At), clicked, h.Delivery); err != nil {
@@ -97,19 +103,19 @@ func (t *Tx) AddHit(ctx context.Context, h newsletter.Hit) error {
 }
 
 const linkTallies = `
-SELECT l.url, COUNT(DISTINCT h.delivery_id) + COALESCE(MAX(k.letters), 0), COUNT(DISTINCT CASE WHEN h.machine = 0 THEN h.delivery_id END) + COALESCE(MAX(k.people), 0)
+SELECT l.id, l.url, l.target, COUNT(DISTINCT h.delivery_id) + COALESCE(MAX(k.letters), 0), COUNT(DISTINCT CASE WHEN h.machine = 0 THEN h.delivery_id END) + COALESCE(MAX(k.people), 0)
 FROM tracked_links l
 LEFT JOIN kept_links k ON k.link_id = l.id
 LEFT JOIN (
 	SELECT h.delivery_id, h.link_id, h.machine FROM deliveries d JOIN hits h ON h.delivery_id = d.id
 	WHERE d.issue_id = ? AND d.clicked_at IS NOT NULL AND h.kind = 'click') h ON h.link_id = l.id
 WHERE l.issue_id = ?
-GROUP BY l.id, l.url ORDER BY 3 DESC, 2 DESC, l.id`
+GROUP BY l.id, l.url, l.target ORDER BY 5 DESC, 4 DESC, l.id`
 
 // LinkTallies counts letters, not clicks: one reader who clicks ten times is one.
 func (t *Tx) LinkTallies(ctx context.Context, id newsletter.IssueID) ([]newsletter.LinkTally, error) {
 	return list(ctx, t, func(r scanner) (l newsletter.LinkTally, err error) {
-		return l, r.Scan(&l.URL, &l.Clicks, &l.People)
+		return l, r.Scan(&l.ID, &l.URL, &l.Target, &l.Clicks, &l.People)
 	}, linkTallies, id, id)
 }
 

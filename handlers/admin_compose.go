@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -21,6 +22,8 @@ type composeView struct {
 	Action     string
 	Autosave   string
 	FromName   string
+	Repair     string // letters or page: an issue that has begun to leave is mended
+	Reason     string
 	Faults     faults
 	Unsaved    bool   // rows were moved in the form only
 	At         string // the element to go on at
@@ -29,6 +32,7 @@ type composeView struct {
 	Chosen     []articlePick
 	Choices    []articlePick
 	AllTags    []string
+	Sources    []string
 	Pile       []pileRow
 	Checks     []checkLine
 	Recipients int64
@@ -86,6 +90,9 @@ func (s *server) compose(c echo.Context, status int, v composeView) error {
 		v.Action = fmt.Sprintf("/admin/issues/%d", v.Stored)
 		v.Autosave = v.Action + "/autosave"
 	}
+	if v.Repair != "" {
+		v.Action, v.Autosave = v.Action+"/repair", ""
+	}
 	list, _, err := s.svc.Articles(ctx, newsletter.ArticleFilter{Limit: 100})
 	if err != nil {
 		return err
@@ -117,10 +124,13 @@ func (s *server) compose(c echo.Context, status int, v composeView) error {
 	if v.AllTags, err = s.svc.SubscriberTags(ctx); err != nil {
 		return err
 	}
+	if v.Sources, err = s.svc.SubscriberSources(ctx); err != nil {
+		return err
+	}
 	if v.Pile, err = s.pileFor(c, v.issueForm); err != nil {
 		return err
 	}
-	if v.Stored != 0 {
+	if v.Stored != 0 && v.Repair == "" {
 		checks, err := s.svc.CheckIssue(ctx, v.Stored)
 		if err != nil {
 			return err
@@ -135,6 +145,9 @@ func (s *server) compose(c echo.Context, status int, v composeView) error {
 	title := "새 호"
 	if v.Stored != 0 {
 		title = fmt.Sprintf("%d호 쓰기", v.Stored)
+	}
+	if v.Repair != "" {
+		title = fmt.Sprintf("%d호 고치기", v.Stored)
 	}
 	return s.deskPage(c, status, "admin/issue", "issues", title, v)
 }
@@ -178,7 +191,7 @@ func (s *server) posted(c echo.Context, stored int) (f issueForm, more bool, err
 		return f, false, err
 	}
 	f = readForm(values)
-	if id, ok := strings.CutPrefix(values.Get("do"), "pile:"); ok {
+	if id, ok := cutPile(values.Get("do")); ok {
 		anchor, err := s.takeFromPile(c, &f, id)
 		if err != nil {
 			return f, false, err
@@ -193,6 +206,9 @@ func (s *server) posted(c echo.Context, stored int) (f issueForm, more bool, err
 	}
 	return f, true, nil
 }
+
+// cutPile reads which link of the pile a button takes.
+func cutPile(do string) (id string, ok bool) { return strings.CutPrefix(do, "pile:") }
 
 // takeFromPile moves a link from the pile into the round-up. It stays on the pile, which says from now on that an issue carries it:
 // a row that is taken out again is not lost.
@@ -316,7 +332,13 @@ func (s *server) previewIssue(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	html, text, err := s.svc.PreviewIssue(c.Request().Context(), n)
+	preview := s.svc.PreviewIssue
+	if c.QueryParam("edition") == "info" {
+		preview = func(ctx context.Context, n int) (string, string, error) {
+			return s.svc.PreviewVariant(ctx, n, newsletter.VariantInfo)
+		}
+	}
+	html, text, err := preview(c.Request().Context(), n)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,9 @@ type issueForm struct {
 	Links                                              []newsletter.RoundupLink
 	Articles                                           []string
 	Tags, TagsMode, JoinedAfter, JoinedBefore          string
+	Source                                             string
+	OpenedLeast, OpenedOf, ClickedLeast, ClickedOf     string
+	Received                                           string // 12:1,3 — an issue and its editions
 	Uncertain, ExpiresAt                               string
 	Tracking                                           bool
 	Version                                            int64
@@ -36,13 +39,46 @@ func formOf(i newsletter.Issue, loc *time.Location) issueForm {
 		}
 		return t.In(loc).Format(layout)
 	}
-	return issueForm{
+	engaged := func(e *newsletter.Engagement) (least, of string) {
+		if e == nil {
+			return "", ""
+		}
+		return strconv.Itoa(e.Least), strconv.Itoa(e.Of)
+	}
+	f := issueForm{
 		Number: strconv.Itoa(i.Number), Subject: i.Subject, Preheader: i.Preheader, Kind: string(i.Kind), WithoutAdConsent: i.WithoutAdConsent,
 		Intro: i.Intro, Sponsor: i.Sponsor, Outro: i.Outro, Links: i.Links, Articles: i.Content.Articles,
 		Tags: strings.Join(i.Audience.Tags, ", "), TagsMode: i.Audience.TagsMode,
 		JoinedAfter: in(i.Audience.JoinedAfter, dayInput), JoinedBefore: in(i.Audience.JoinedBefore, dayInput),
 		Uncertain: string(i.Uncertain), ExpiresAt: in(i.ExpiresAt, momentInput), Tracking: i.Tracking, Version: i.Version,
+		Source: i.Audience.Source, Received: receivedText(i.Audience.Received),
 	}
+	f.OpenedLeast, f.OpenedOf = engaged(i.Audience.Opened)
+	f.ClickedLeast, f.ClickedOf = engaged(i.Audience.Clicked)
+	return f
+}
+
+// receivedText and receivedOf carry the readers of a correction through the form.
+func receivedText(r *newsletter.Received) string {
+	if r == nil {
+		return ""
+	}
+	return strings.ReplaceAll(strings.Trim(fmt.Sprintf("%d:%v", r.Number, r.Editions), "]"), "[", "")
+}
+
+func receivedOf(text string) *newsletter.Received {
+	number, editions, ok := strings.Cut(text, ":")
+	n, err := strconv.Atoi(number)
+	if !ok || err != nil {
+		return nil
+	}
+	r := &newsletter.Received{Number: n}
+	for _, word := range strings.Fields(editions) {
+		if e, err := strconv.Atoi(word); err == nil {
+			r.Editions = append(r.Editions, e)
+		}
+	}
+	return r
 }
 
 // readForm takes the fields as they came. Rows of the round-up that are wholly empty are left out.
@@ -51,6 +87,8 @@ func readForm(v url.Values) issueForm {
 		Number: v.Get("number"), Subject: v.Get("subject"), Preheader: v.Get("preheader"), Kind: v.Get("kind"), WithoutAdConsent: v.Get("without_ad_consent"),
 		Intro: v.Get("intro"), Sponsor: v.Get("sponsor"), Outro: v.Get("outro"), Articles: v["article"],
 		Tags: v.Get("tags"), TagsMode: v.Get("tags_mode"), JoinedAfter: v.Get("joined_after"), JoinedBefore: v.Get("joined_before"),
+		Source: strings.TrimSpace(v.Get("source")), OpenedLeast: v.Get("opened_least"), OpenedOf: v.Get("opened_of"),
+		ClickedLeast: v.Get("clicked_least"), ClickedOf: v.Get("clicked_of"), Received: v.Get("received"),
 		Uncertain: v.Get("uncertain"), ExpiresAt: v.Get("expires_at"), Tracking: v.Get("tracking") != "", To: v.Get("to"),
 	}
 	f.Version, _ = strconv.ParseInt(v.Get("version"), 10, 64)
@@ -121,6 +159,19 @@ func (f issueForm) apply(i *newsletter.Issue, loc *time.Location) error {
 	i.Audience.Tags, i.Audience.TagsMode = splitTags(f.Tags), f.TagsMode
 	i.Audience.JoinedAfter = moment("joined_after", dayInput, f.JoinedAfter, "날짜를 골라 주세요.")
 	i.Audience.JoinedBefore = moment("joined_before", dayInput, f.JoinedBefore, "날짜를 골라 주세요.")
+	engaged := func(field, least, of string) *newsletter.Engagement {
+		if strings.TrimSpace(least) == "" {
+			return nil
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(least))
+		m, err2 := strconv.Atoi(strings.TrimSpace(of))
+		if err != nil || err2 != nil {
+			fault("audience."+field, "숫자로 적어 주세요.")
+		}
+		return &newsletter.Engagement{Least: n, Of: m}
+	}
+	i.Audience.Source, i.Audience.Received = f.Source, receivedOf(f.Received)
+	i.Audience.Opened, i.Audience.Clicked = engaged("opened", f.OpenedLeast, f.OpenedOf), engaged("clicked", f.ClickedLeast, f.ClickedOf)
 	i.ExpiresAt = moment("expires_at", momentInput, f.ExpiresAt, "날짜와 시각을 골라 주세요.")
 	return wrong.Err()
 }

@@ -21,6 +21,9 @@ type dashView struct {
 	Done                                      int // of the steps
 	Latest                                    *issueRow
 	Backup                                    backupLine
+	Days                                      []newsletter.Day
+	Sources                                   []newsletter.SourceTally
+	Rates                                     []pastLine // the newest issue first
 }
 
 type runningCard struct {
@@ -81,6 +84,9 @@ func (s *server) dashboard(c echo.Context) error {
 		row := rowOf(d.Latest, counts[d.Latest.ID])
 		v.Latest = &row
 	}
+	if err := s.listStory(c, &v); err != nil {
+		return err
+	}
 	v.StepsHeading, v.Steps = "시작하기", firstSteps(d)
 	if s.opt.Demo != nil {
 		v.StepsHeading, v.Steps = "데모 둘러보기", s.demoSteps(d)
@@ -94,6 +100,24 @@ func (s *server) dashboard(c echo.Context) error {
 		v.Steps = nil
 	}
 	return s.deskPage(c, http.StatusOK, "admin/home", "home", "대시보드", v)
+}
+
+// listStory is how the list lives, and how the last issues were read.
+func (s *server) listStory(c echo.Context, v *dashView) error {
+	ctx := c.Request().Context()
+	l, err := s.svc.ListStory(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range l.Days {
+		if d.Joined+d.Left > 0 {
+			v.Days = l.Days
+		}
+	}
+	v.Sources = l.Sources
+	rates, err := s.svc.LastRates(ctx)
+	v.Rates = pastLines(rates)
+	return err
 }
 
 func (s *server) runningCard(c echo.Context, p newsletter.Progress) (runningCard, error) {

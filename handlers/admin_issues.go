@@ -32,6 +32,7 @@ type issueRow struct {
 	Failed           int64
 	Draft, Archived  bool
 	Ad               bool
+	Report           bool // it has figures to learn from
 }
 
 func rowOf(i newsletter.Issue, counts map[newsletter.DeliveryState]int64) issueRow {
@@ -52,6 +53,7 @@ func rowOf(i newsletter.Issue, counts map[newsletter.DeliveryState]int64) issueR
 	default:
 		r.At, r.AtWord = i.SentAt(), "발송"
 	}
+	r.Report = !i.PreparedAt.IsZero() && !i.Archived
 	if r.AtWord == "발송" && i.Archived {
 		r.Link = fmt.Sprintf("/issues/%d", i.Number)
 	}

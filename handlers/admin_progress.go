@@ -35,6 +35,8 @@ type progressView struct {
 	Ended                bool // nothing will move by itself any more
 	Draft                bool // taken back
 	Notice               string
+	Repair               repairState
+	Report               bool // there is something to learn
 }
 
 type progressPart struct {
@@ -106,6 +108,10 @@ func (s *server) progressView(ctx context.Context, i newsletter.Issue) (progress
 	v.CanResend = v.Failed > 0 && (p.State == newsletter.IssueDone || p.State == newsletter.IssueSending || p.State == newsletter.IssuePaused)
 	v.Ended = v.Draft || (p.State == newsletter.IssueDone || p.State == newsletter.IssueCancelled) && v.Open == 0
 	v.Sentence = sentenceOf(p.State, v)
+	v.Report = !i.PreparedAt.IsZero() && !i.Archived
+	if v.Repair, err = s.repairState(ctx, i); err != nil {
+		return v, err
+	}
 	troubles, err := s.svc.Troubles(ctx, i.Number, 10)
 	if err != nil {
 		return v, err

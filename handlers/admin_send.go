@@ -12,12 +12,8 @@ import (
 	"techissue/newsletter"
 )
 
-const (
-	// undoTime is how long a send can be taken back.
-	undoTime = 30 * time.Second
-	// plainRefresh is how often a browser without scripts looks again, in seconds.
-	plainRefresh = 10
-)
+// plainRefresh is how often a browser without scripts looks again, in seconds.
+const plainRefresh = 10
 
 // sendView is the last page before an issue leaves: exactly who gets it, who does not and why.
 type sendView struct {
@@ -32,7 +28,11 @@ type sendView struct {
 	At               string
 	UndoSeconds      int
 	Editing          string
+	Drafts           int // articles that are not published yet
 }
+
+// Whole is how many get the issue as it was written.
+func (v sendView) Whole() int64 { return v.Recipients - v.Info }
 
 // outLine is a group that the issue does not go to.
 type outLine struct {
@@ -66,12 +66,49 @@ func (s *server) askSend(c echo.Context, status int, i newsletter.Issue, v sendV
 		return err
 	}
 	v.Number, v.Subject, v.Ad, v.Recipients, v.Info = i.Number, i.Subject, i.Kind == newsletter.KindAd, a.Recipients, a.Info
-	v.Checks, v.UndoSeconds, v.Editing = checkLines(checks), int(undoTime.Seconds()), fmt.Sprintf("/admin/issues/%d", i.Number)
+	house, err := s.readHouse(c)
+	if err != nil {
+		return err
+	}
+	v.Checks, v.UndoSeconds, v.Editing = checkLines(checks), int(house.UndoTime().Seconds()), fmt.Sprintf("/admin/issues/%d", i.Number)
 	for _, ch := range checks {
 		v.Blocked = v.Blocked || ch.Level == "block"
+		if ch.Code == "article_draft" {
+			v.Drafts++
+		}
 	}
 	v.Out = leftOut(i, a)
 	return s.deskPage(c, status, "admin/send_ask", "issues", fmt.Sprintf("%d호 보내기", i.Number), v)
+}
+
+// publishArticles publishes the drafts that an issue carries, so that its letter's links lead somewhere.
+func (s *server) publishArticles(c echo.Context) error {
+	n, err := numberOf(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	i, err := s.svc.Issue(ctx, n)
+	if err != nil {
+		return err
+	}
+	for _, slug := range i.Content.Articles {
+		a, err := s.svc.Article(ctx, slug)
+		if err != nil {
+			return err
+		}
+		if a.Status == newsletter.ArticlePublished {
+			continue
+		}
+		_, err = s.svc.UpdateArticle(ctx, actorOf(c), slug, func(a *newsletter.Article) error {
+			a.Status = newsletter.ArticlePublished
+			return nil
+		}, 0)
+		if err != nil {
+			return s.refusedSend(c, n, err, sendView{})
+		}
+	}
+	return doneAt(c, fmt.Sprintf("/admin/issues/%d/send", n), "published")
 }
 
 // leftOut says in numbers why somebody does not get the issue.
@@ -79,7 +116,7 @@ func leftOut(i newsletter.Issue, a newsletter.AudienceCount) (out []outLine) {
 	if rest := a.Active - a.Recipients; rest > 0 {
 		why := "받는 사람 조건에 맞지 않아요"
 		switch {
-		case i.Kind == newsletter.KindAd && len(i.Audience.Tags) == 0 && i.Audience.JoinedAfter.IsZero() && i.Audience.JoinedBefore.IsZero():
+		case i.Kind == newsletter.KindAd && !i.Audience.Narrow():
 			why = "광고성 정보 수신에 동의하지 않았어요"
 		case i.Kind == newsletter.KindAd:
 			why = "받는 사람 조건에 맞지 않거나, 광고성 정보 수신에 동의하지 않았어요"
@@ -113,7 +150,11 @@ func (s *server) sendIssue(c echo.Context) error {
 		})
 	}
 	ctx := c.Request().Context()
-	if _, err := s.svc.SendIssue(ctx, actorOf(c), n, undoTime); err != nil {
+	house, err := s.readHouse(c)
+	if err != nil {
+		return err
+	}
+	if _, err := s.svc.SendIssue(ctx, actorOf(c), n, house.UndoTime()); err != nil {
 		return s.refusedSend(c, n, err, sendView{})
 	}
 	if _, err := s.svc.TestIssue(ctx, actorOf(c), n, []string{adminOf(c).Email.String()}); err != nil {

@@ -28,6 +28,9 @@ var settingFields = []struct {
 	{"발신자", "받은편지함에 보이는 이름이에요. 보내는 주소는 서버 설정으로 정해져 있어요.", []settingField{
 		{Name: "from_name", Label: "보내는 사람 이름"},
 	}},
+	{"되돌리기", "보내기를 누른 뒤 이만큼 기다려요. 그 전에는 되돌릴 수 있어요. 0초면 바로 나가요.", []settingField{
+		{Name: "undo_seconds", Label: "기다리는 시간(초), 비우면 30초"},
+	}},
 	{"댓글", "적어 둔 낱말이 들어 있는 댓글은 확인한 뒤에 올라가요. 첫 댓글과 링크가 있는 댓글도 그래요.", []settingField{
 		{Name: "comment_words", Label: "기다리게 할 낱말, 쉼표로 여러 개"},
 	}},

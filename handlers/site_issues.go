@@ -70,6 +70,7 @@ type issueView struct {
 	Newer      *issueCard
 	Comments   commentsView
 	Form       signupView
+	Mended     []newsletter.Correction
 }
 
 type linkCard struct {
@@ -108,6 +109,9 @@ func (s *server) issuePage(c echo.Context, status, n int, form commentForm) erro
 		URL: s.baseURL + issuePath(n), Letter: issuePath(n) + "/letter", Form: s.newSignup().from("issue:" + itoa(n)),
 	}
 	if err := v.fill(ed.Snapshot); err != nil {
+		return err
+	}
+	if v.Mended, err = s.svc.Corrections(c.Request().Context(), is.ID); err != nil {
 		return err
 	}
 	if v.Older, v.Newer, err = s.neighbours(c, n); err != nil {

@@ -51,7 +51,7 @@ func (plainPasswords) Check(p, h string) (ok, rehash bool) { return h == "plain:
 type letters struct{}
 
 func (letters) RenderIssue(s newsletter.Snapshot, _ string) (html, text string, err error) {
-	return `<!doctype html><body style="color:#222"><h1>` + s.Subject + `</h1></body>`, s.Subject, nil
+	return `<!doctype html><body style="color:#222"><h1>` + s.Subject + `</h1><a href="/me">수신거부</a> <a href="/me">수신거부</a></body>`, s.Subject, nil
 }
 
 // roundupLinks are the counted links, where the mailer would find all those of the letter.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -29,6 +30,31 @@ var (
 	withoutAlt    = regexp.MustCompile(`!\[\s*\]\(`)
 	emptyLink     = regexp.MustCompile(`\[[^\]]*\]\(\s*#?\s*\)`)
 )
+
+// checkTags finds merge tags that would reach readers as they stand.
+func checkTags(field, text string) (out []Check) {
+	for _, tag := range mergeTag.FindAllString(text, -1) {
+		if !mergeTagKnown.MatchString(tag) {
+			out = append(out, Check{"warn", "merge_tag", field, "모르는 치환자가 있어요: " + tag})
+		}
+	}
+	return out
+}
+
+// fieldOf is where an address of the letter stands.
+func (i Issue) fieldOf(address string) string {
+	for n, l := range i.Links {
+		if l.URL == address {
+			return fmt.Sprintf("links[%d].url", n)
+		}
+	}
+	for _, f := range []struct{ field, text string }{{"intro", i.Intro}, {"sponsor", i.Sponsor}, {"outro", i.Outro}} {
+		if strings.Contains(f.text, address) {
+			return f.field
+		}
+	}
+	return "articles"
+}
 
 // checkMarkdown finds what readers with pictures off, and those who click, would miss.
 func checkMarkdown(field, text string) (out []Check) {
@@ -75,7 +101,22 @@ func (s *Service) check(ctx context.Context, tx Tx, i Issue) ([]Check, error) {
 		if a.Status != ArticlePublished {
 			out = append(out, Check{"block", "article_draft", "articles", "아직 발행하지 않은 아티클이 있어요: " + a.Title})
 		}
+		out = append(out, checkTags("articles", a.Body)...)
 		out = append(out, checkMarkdown("articles", a.Body)...)
+	}
+	for _, look := range []func() ([]Check, error){
+		func() ([]Check, error) { return s.checkLast(ctx, tx, i) },
+		func() ([]Check, error) { return s.checkDead(ctx, tx, i, snap) },
+		func() ([]Check, error) { return s.checkLetter(snap) },
+	} {
+		found, err := look()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	if s.opt.Sender != nil {
+		out = append(out, s.opt.Sender()...)
 	}
 	n, err := countAudience(ctx, tx, i)
 	if err != nil {
@@ -84,13 +125,10 @@ func (s *Service) check(ctx context.Context, tx Tx, i Issue) ([]Check, error) {
 	if n.Recipients == 0 {
 		out = append(out, Check{"block", "empty_audience", "audience", "받을 사람이 없어요. 받는 사람 조건을 확인해 주세요."})
 	}
-	sized, err := s.checkSize(snap)
-	if out = append(out, sized...); err != nil {
-		return nil, err
-	}
 	if len(out) == 0 {
 		out = []Check{{"ok", "ready", "", "보낼 준비가 됐어요."}}
 	}
+	slices.SortStableFunc(out, func(a, b Check) int { return strings.Compare(a.Level, b.Level) }) // block, ok, warn
 	return out, nil
 }
 
@@ -115,11 +153,7 @@ func checkContent(i Issue) (out []Check) {
 	for _, f := range []struct{ field, text string }{
 		{"subject", i.Subject}, {"preheader", i.Preheader}, {"intro", i.Intro}, {"sponsor", i.Sponsor}, {"outro", i.Outro},
 	} {
-		for _, tag := range mergeTag.FindAllString(f.text, -1) {
-			if !mergeTagKnown.MatchString(tag) {
-				out = append(out, Check{"warn", "merge_tag", f.field, "모르는 치환자가 있어요: " + tag})
-			}
-		}
+		out = append(out, checkTags(f.field, f.text)...)
 		out = append(out, checkMarkdown(f.field, f.text)...)
 	}
 	if i.Kind == KindInfo {
@@ -147,25 +181,50 @@ func checkHouse(i Issue, h House) (out []Check) {
 	return out
 }
 
-func (s *Service) checkSize(snap Snapshot) ([]Check, error) {
+var (
+	ignoredByMail = regexp.MustCompile(`(?i)<(?:svg|form|script|video|iframe|object)\b|display:\s*(?:flex|grid)|position:\s*(?:absolute|fixed|sticky)|background-image`)
+	letterPicture = regexp.MustCompile(`<img [^>]*>`)
+)
+
+// checkLetter looks at the letter as it would leave.
+func (s *Service) checkLetter(snap Snapshot) (out []Check, err error) {
 	if s.opt.Renderer == nil {
 		return nil, nil
 	}
-	html, _, err := s.opt.Renderer.RenderIssue(snap, "")
+	html, text, err := s.opt.Renderer.RenderIssue(snap, "")
 	if err != nil {
 		return nil, fmt.Errorf("render for the check: %w", err)
 	}
+	if strings.Count(html, "수신거부") < 2 { // 정보통신망법 §50④: easy to find, at the top and in the footer
+		out = append(out, Check{"block", "opt_out", "", "편지 위와 아래에 수신거부 링크가 있어야 해요."})
+	}
+	if strings.TrimSpace(text) == "" {
+		out = append(out, Check{"block", "no_text", "intro", "글자만 있는 편지(텍스트 파트)가 비어 있어요."})
+	}
+	if found := ignoredByMail.FindString(html); found != "" {
+		out = append(out, Check{"warn", "css", "", "메일 프로그램이 무시하는 꾸밈이 있어요: " + found})
+	}
+	for _, img := range letterPicture.FindAllString(html, -1) {
+		if !strings.Contains(img, " width=") {
+			out = append(out, Check{"warn", "img_width", "articles", "너비가 없는 그림이 있어요. 아웃룩에서 아주 크게 보일 수 있어요."})
+			break
+		}
+	}
+	return append(out, checkSize(html, snap)...), nil
+}
+
+func checkSize(html string, snap Snapshot) []Check {
 	size := len(html)
 	if snap.Tracking { // a counted link is about as long as this
 		size += strings.Count(html, `href="`) * (len(snap.House.BaseURL) + 50)
 	}
 	switch {
 	case size > letterBlock:
-		return []Check{{"block", "size", "", fmt.Sprintf("편지가 너무 커요(%d KB). 지메일은 102 KB에서 잘라요.", size>>10)}}, nil
+		return []Check{{"block", "size", "", fmt.Sprintf("편지가 너무 커요(%d KB). 지메일은 102 KB에서 잘라요.", size>>10)}}
 	case size > letterWarn:
-		return []Check{{"warn", "size", "", fmt.Sprintf("편지가 커요(%d KB). 지메일은 102 KB에서 잘라요.", size>>10)}}, nil
+		return []Check{{"warn", "size", "", fmt.Sprintf("편지가 커요(%d KB). 지메일은 102 KB에서 잘라요.", size>>10)}}
 	}
-	return nil, nil
+	return nil
 }
 
 // blockers are the checks that stop a send, as Faults.

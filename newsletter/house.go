@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // settingNames are the settings that the admin may change, with the field of the house each one overrides.
@@ -18,6 +20,7 @@ var settingNames = map[string]func(*House) *string{
 	"comment_words":        func(h *House) *string { return &h.CommentWords },
 	"naver_verification":   func(h *House) *string { return &h.NaverVerification },
 	"google_verification":  func(h *House) *string { return &h.GoogleVerification },
+	"undo_seconds":         func(h *House) *string { return &h.UndoSeconds },
 	"legal_name":           func(h *House) *string { return &h.Legal.Name },
 	"legal_representative": func(h *House) *string { return &h.Legal.Representative },
 	"legal_address":        func(h *House) *string { return &h.Legal.Address },
@@ -64,6 +67,16 @@ func (s *Service) house(ctx context.Context, tx Tx) (House, error) {
 	return h, nil
 }
 
+const maxUndo = 1800 // seconds
+
+// UndoTime is how long a send can be taken back: 30 seconds, or what the admin has set.
+func (h House) UndoTime() time.Duration {
+	if n, err := strconv.Atoi(h.UndoSeconds); err == nil {
+		return time.Duration(min(max(n, 0), maxUndo)) * time.Second
+	}
+	return 30 * time.Second
+}
+
 // Settings returns the effective value of each of the admin's settings.
 func (s *Service) Settings(ctx context.Context) (map[string]string, error) {
 	h, err := s.House(ctx)
@@ -89,6 +102,10 @@ func (s *Service) PutSettings(ctx context.Context, actor string, values map[stri
 		line, err := CleanLine(v, 300)
 		if err != nil {
 			faults = append(faults, invalid(name, "줄바꿈이나 제어 문자는 쓸 수 없어요. 300자까지 쓸 수 있어요."))
+			continue
+		}
+		if n, err := strconv.Atoi(line); name == "undo_seconds" && line != "" && (err != nil || n < 0 || n > maxUndo) {
+			faults = append(faults, invalid(name, "0에서 1,800 사이의 초로 적어 주세요."))
 			continue
 		}
 		clean[name] = line

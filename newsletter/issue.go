@@ -68,6 +68,29 @@ type Audience struct {
 	TagsMode     string    `json:"tags_mode,omitempty"` // any (default) or all
 	JoinedAfter  time.Time `json:"joined_after,omitzero"`
 	JoinedBefore time.Time `json:"joined_before,omitzero"`
+	Source       string    `json:"source,omitempty"` // where they came from, as the sign-up wrote it down
+	// Opened and Clicked want at least so many of the last issues opened or clicked, machines counted too.
+	Opened  *Engagement `json:"opened,omitempty"`
+	Clicked *Engagement `json:"clicked,omitempty"`
+	// Received wants readers who were sent these editions of an earlier issue: who has to get its correction.
+	Received *Received `json:"received,omitempty"`
+}
+
+// Engagement is a number of letters among those of the last issues.
+type Engagement struct {
+	Least int `json:"least"`
+	Of    int `json:"of"`
+}
+
+// Received names editions of an issue.
+type Received struct {
+	Number   int   `json:"number"`
+	Editions []int `json:"editions"`
+}
+
+// Narrow tells whether the audience leaves out active readers.
+func (a Audience) Narrow() bool {
+	return len(a.Tags) > 0 || !a.JoinedAfter.IsZero() || !a.JoinedBefore.IsZero() || a.Source != "" || a.Opened != nil || a.Clicked != nil || a.Received != nil
 }
 
 // Issue is one number of the letter.
@@ -197,6 +220,8 @@ type House struct {
 	// or the polled mailbox, whose messages carry the token in their subject.
 	MailLeave string `json:"mail_leave,omitempty"`
 	Legal     Legal  `json:"legal"`
+
+	UndoSeconds string `json:"-"` // how long a send at the desk can be taken back; "" is 30
 
 	// What only the site uses; no letter freezes it.
 	CommentWords       string `json:"-"` // comma-separated: comments with one of them wait for the editor

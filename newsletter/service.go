@@ -25,6 +25,8 @@ type Options struct {
 	// SendingRefused says why no letter may leave (no SMTP, no https), nil when letters may.
 	SendingRefused   func() error
 	DefaultUncertain UncertainPolicy
+	// Sender says what is wrong with the sender's domain (SPF, DKIM, DMARC), as last looked up; it must not block. nil says nothing.
+	Sender func() []Check
 	// FeedbackWays names the ways by which bounces reach this house: listener, imap, ses, mailgun, postmark, sendgrid.
 	FeedbackWays []string
 	// Location is of dates in texts; nil is UTC.

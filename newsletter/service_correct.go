@@ -21,6 +21,11 @@ type EditionTally struct {
 // may change: who gets the issue, and under which label, was settled when the send began. Texts of its articles are read anew.
 // Errors: Conflict code state unless paused, Faults (fields, blockers), NotFound.
 func (s *Service) CorrectIssue(ctx context.Context, actor string, number int, reason string, change func(*Issue) error) (Issue, error) {
+	return s.change(ctx, actor, "issue.correct", number, reason, change, func(i Issue) bool { return i.State == IssuePaused && !i.AcceptedAt.IsZero() })
+}
+
+// change makes new editions of an issue in a state that allows it.
+func (s *Service) change(ctx context.Context, actor, action string, number int, reason string, change func(*Issue) error, allowed func(Issue) bool) (Issue, error) {
 	reason, err := CleanLine(reason, 200)
 	if err != nil || reason == "" {
 		return Issue{}, invalid("reason", "무엇을 고쳤는지 한 줄로 적어 주세요. 200자까지 쓸 수 있어요.")
@@ -31,7 +36,7 @@ func (s *Service) CorrectIssue(ctx context.Context, actor string, number int, re
 		if err != nil {
 			return err
 		}
-		if i.State != IssuePaused || i.AcceptedAt.IsZero() {
+		if !allowed(i) {
 			return wrongState(i, "고쳐서 이어 보낼")
 		}
 		was := i
@@ -45,7 +50,7 @@ func (s *Service) CorrectIssue(ctx context.Context, actor string, number int, re
 			return err
 		}
 		out = i
-		return s.audit(ctx, tx, actor, "issue.correct", issueObject(i), reason)
+		return s.audit(ctx, tx, actor, action, issueObject(i), reason)
 	})
 	if err != nil {
 		return Issue{}, fmt.Errorf("correct issue: %w", err)
@@ -74,7 +79,7 @@ func (s *Service) correct(ctx context.Context, tx Tx, i *Issue, reason string) e
 	if err != nil {
 		return err
 	}
-	sized, err := s.checkSize(snap)
+	sized, err := s.checkLetter(snap)
 	if err != nil {
 		return err
 	}

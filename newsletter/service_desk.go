@@ -14,6 +14,8 @@ type DeskTx interface {
 	Movement(ctx context.Context, since time.Time) (joined, left int64, err error)
 	// SubscriberTags lists the tags that readers carry, in order, at most limit.
 	SubscriberTags(ctx context.Context, limit int) ([]string, error)
+	// SubscriberSources lists where active readers came from, in order, at most limit.
+	SubscriberSources(ctx context.Context, limit int) ([]string, error)
 	// OpenAlerts lists every uncleared alert, newest first.
 	OpenAlerts(ctx context.Context, limit int) ([]Alert, error)
 	// LettersByState counts the letters of each of the issues.
@@ -190,6 +192,11 @@ func (s *Service) SubscriberTags(ctx context.Context) ([]string, error) {
 	return get(ctx, s, func(tx Tx) ([]string, error) { return tx.SubscriberTags(ctx, 200) })
 }
 
+// SubscriberSources lists where readers came from.
+func (s *Service) SubscriberSources(ctx context.Context) ([]string, error) {
+	return get(ctx, s, func(tx Tx) ([]string, error) { return tx.SubscriberSources(ctx, 200) })
+}
+
 // CountIssues counts the issues of each state.
 func (s *Service) CountIssues(ctx context.Context) (map[IssueState]int64, error) {
 	return get(ctx, s, func(tx Tx) (map[IssueState]int64, error) { return tx.CountIssues(ctx) })
@@ -230,6 +237,7 @@ func (s *Service) NextIssue(ctx context.Context) (Issue, error) {
 		}
 		next.Intro, next.Outro = last[0].Intro, last[0].Outro
 		next.WithoutAdConsent, next.Uncertain, next.Tracking, next.Audience = last[0].WithoutAdConsent, last[0].Uncertain, last[0].Tracking, last[0].Audience
+		next.Audience.Received = nil // a correction was for its own readers
 		return next, nil
 	})
 }

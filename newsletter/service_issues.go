@@ -64,9 +64,23 @@ func (i *Issue) judgeLinks() (faults Faults) {
 	return faults
 }
 
+// maxEngagement is how many of the last issues a segment may look back on.
+const maxEngagement = 50
+
 func (a Audience) judge() (faults Faults) {
 	if a.Status != "" && a.Status != Active {
 		faults = append(faults, invalid("audience.status", "구독 중(active)인 사람에게만 보낼 수 있어요."))
+	}
+	for _, e := range []struct {
+		field string
+		*Engagement
+	}{{"opened", a.Opened}, {"clicked", a.Clicked}} {
+		if e.Engagement != nil && (e.Least < 1 || e.Of < e.Least || e.Of > maxEngagement) {
+			faults = append(faults, invalid("audience."+e.field, fmt.Sprintf("최근 호는 %d개까지, 그 가운데 1개에서 전부까지 고를 수 있어요.", maxEngagement)))
+		}
+	}
+	if r := a.Received; r != nil && (r.Number < 1 || len(r.Editions) == 0 || len(r.Editions) > 100) {
+		faults = append(faults, invalid("audience.received", "호 번호와 판을 적어 주세요."))
 	}
 	if a.TagsMode != "" && a.TagsMode != "any" && a.TagsMode != "all" {
 		faults = append(faults, invalid("audience.tags_mode", "any나 all을 적어 주세요."))
@@ -113,6 +127,11 @@ func (s *Service) CreateIssue(ctx context.Context, actor string, i Issue) (Issue
 		}
 		if err := s.rememberIssue(ctx, tx, actor, out, false); err != nil {
 			return err
+		}
+		if !out.Archived {
+			if err := s.wantLinkChecks(ctx, tx, out); err != nil {
+				return err
+			}
 		}
 		return s.audit(ctx, tx, actor, "issue.create", issueObject(out), "")
 	})
@@ -203,6 +222,9 @@ func (s *Service) updateIssue(ctx context.Context, actor string, number int, cha
 		}
 		out = i
 		if err := s.rememberIssue(ctx, tx, actor, i, auto); err != nil || auto {
+			return err
+		}
+		if err := s.wantLinkChecks(ctx, tx, i); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, actor, "issue.update", issueObject(i), "")
@@ -328,6 +350,21 @@ func (s *Service) snapshot(ctx context.Context, tx Tx, i Issue, variant int) (Sn
 // PreviewIssue renders the letter by the code that sends it.
 func (s *Service) PreviewIssue(ctx context.Context, number int) (html, text string, err error) {
 	_, snap, err := s.Snapshot(ctx, number)
+	if err != nil {
+		return "", "", err
+	}
+	return s.opt.Renderer.RenderIssue(snap, "")
+}
+
+// PreviewVariant renders what readers without ad consent get of a draft (VariantInfo), or everybody else.
+func (s *Service) PreviewVariant(ctx context.Context, number, variant int) (html, text string, err error) {
+	snap, err := get(ctx, s, func(tx Tx) (Snapshot, error) {
+		i, err := tx.Issue(ctx, number)
+		if err != nil {
+			return Snapshot{}, err
+		}
+		return s.snapshot(ctx, tx, i, variant)
+	})
 	if err != nil {
 		return "", "", err
 	}

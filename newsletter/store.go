@@ -41,6 +41,8 @@ type Tx interface {
 	WebhookTx
 	MediaTx
 	HistoryTx
+	LinkCheckTx
+	StoryTx
 }
 
 // SubscriberTx keeps readers, their consents, grants and timeline.

@@ -14,7 +14,8 @@ type Hit struct {
 	Delivery DeliveryID
 	Link     int64 // of a TrackedLink; 0 is an opening
 	At       time.Time
-	Machine  bool // a proxy or a scanner, not a person, as far as can be told
+	Machine  bool   // a proxy or a scanner, not a person, as far as can be told
+	Why      string // by which it was told
 }
 
 // TrackedDelivery is what judging a letter's hits needs to know of it.
@@ -25,7 +26,9 @@ type TrackedDelivery struct {
 
 // LinkTally is how often an address was clicked, counting each letter once.
 type LinkTally struct {
+	ID     int64
 	URL    string
+	Target string // where it leads now, "" for where it says
 	Clicks int64
 	People int64 // the part that no machine made
 }
@@ -36,6 +39,8 @@ type HitTx interface {
 	TrackLinks(ctx context.Context, id IssueID, urls []string) ([]TrackedLink, error)
 	// TrackedURL is where a link of a delivery's issue leads. NotFound for a link of another issue.
 	TrackedURL(ctx context.Context, id DeliveryID, link int64) (string, error)
+	// PointLink makes a counted link of an issue lead elsewhere ("" where it did) and returns the address in the letter.
+	PointLink(ctx context.Context, id IssueID, link int64, target string) (url string, err error)
 	// TrackedDelivery is NotFound for an unknown letter, for one whose reader is gone or has refused to be counted.
 	TrackedDelivery(ctx context.Context, id DeliveryID) (TrackedDelivery, error)
 	// ClicksSince lists a letter's clicks from then on.
@@ -160,12 +165,28 @@ func addHitsOf(ctx context.Context, tx Tx, id DeliveryID, hits []Hit) error {
 			continue
 		}
 		done[h.Link] = true
-		h.Machine = h.Machine || d.SentAt.IsZero() || h.At.Before(d.SentAt.Add(soonAfter)) || swept && h.Link != 0
+		h.Why = d.verdict(h, swept)
+		h.Machine = h.Why != ""
 		if err := tx.AddHit(ctx, h); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// verdict says by what a hit is told for a machine's, "" for a person's.
+func (d TrackedDelivery) verdict(h Hit, swept bool) string {
+	switch {
+	case h.Machine:
+		return WhyAgent
+	case d.SentAt.IsZero():
+		return WhyEarly
+	case h.At.Before(d.SentAt.Add(soonAfter)):
+		return WhySoon
+	case swept && h.Link != 0:
+		return WhySweep
+	}
+	return ""
 }
 
 // track stores the counted addresses of an edition about to be frozen.

@@ -118,7 +118,7 @@ func TestHitsArePeopleOrMachines(t *testing.T) {
 		if r.Opened != 4 || r.Clicked != 3 || r.PeopleOpened != 1 || r.PeopleClicked != 1 {
 			t.Errorf("opened %d, clicked %d, by people %d and %d; want 4, 3, 1, 1", r.Opened, r.Clicked, r.PeopleOpened, r.PeopleClicked)
 		}
-		if len(r.Links) != 4 || r.Links[0] != (newsletter.LinkTally{URL: "https://news.example/2", Clicks: 2, People: 1}) {
+		if len(r.Links) != 4 || r.Links[0] != (newsletter.LinkTally{ID: links[2].ID, URL: "https://news.example/2", Clicks: 2, People: 1}) {
 			t.Errorf("links %+v", r.Links)
 		}
 		k.click(letters[4].ID, links[0].ID)

@@ -20,6 +20,7 @@ var adminPages = []pageFile{
 	{"admin/send_ask", adminLayout},
 	{"admin/send", adminLayout},
 	{"admin/letters", adminLayout},
+	{"admin/report", adminLayout},
 	{"admin/articles", adminLayout},
 	{"admin/article", adminLayout},
 	{"admin/media", adminLayout},

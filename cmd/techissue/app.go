@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/lmittmann/tint"
@@ -39,6 +40,7 @@ type app struct {
 	metrics *metrics
 	pulse   pulse
 	files   *db.Files // pictures
+	sender  atomic.Pointer[[]newsletter.Check]
 }
 
 // settings reads the configuration and tells its warnings.
@@ -151,7 +153,7 @@ func (a *app) wire(ctx context.Context) (err error) {
 	a.svc, err = newsletter.NewService(ctx, newsletter.Options{
 		Store: a.store, Keys: keyring, Now: now, Log: a.log, House: a.cfg.house(), Renderer: a.letters, Links: a.letters.Links, Leavers: leavers, Files: a.files,
 		Passwords: handlers.NewPasswords(), SendingRefused: a.cfg.sendingRefused,
-		DefaultUncertain: newsletter.UncertainPolicy(a.cfg.Uncertain), Wake: a.wake, Location: a.cfg.loc, FeedbackWays: a.cfg.feedbackWays(),
+		Sender: a.senderChecks, DefaultUncertain: newsletter.UncertainPolicy(a.cfg.Uncertain), Wake: a.wake, Location: a.cfg.loc, FeedbackWays: a.cfg.feedbackWays(),
 		FeedbackDoors: a.cfg.feedbackDoors(),
 	})
 	if err != nil {

@@ -124,7 +124,7 @@ func TestBrowserAccessibility(t *testing.T) {
 	b.press("button[data-save]")
 	b.send(number)
 	b.axe("a finished send", script)
-	visit("/admin/issues/" + number + "/letters")
+	visit("/admin/issues/"+number+"/letters", "/admin/issues/"+number+"/report", "/admin/issues/"+number+"/repair", "/admin")
 	visit("/issues/"+number, "/issues", "/")
 	letter = b.newest(email, "")
 	b.open(b.linkIn(letter, "/u/"))

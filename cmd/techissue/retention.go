@@ -13,6 +13,9 @@ func (a *app) keepHouse(ctx context.Context) error {
 	for {
 		if now().Sub(last).Abs() >= time.Hour {
 			last = now()
+			if err := a.svc.TellStories(ctx); err != nil && ctx.Err() == nil {
+				a.log.Error("tell what became of an issue", "err", err)
+			}
 			r, err := a.svc.Retain(ctx)
 			switch {
 			case ctx.Err() != nil:

@@ -103,6 +103,7 @@ func (a *app) listen(parts *parts, demo *handlers.Demo) error {
 	})
 	if demo == nil {
 		parts.run("cards", a.readCards)
+		parts.run("sender's domain", a.watchSender)
 	}
 	parts.run("articles", a.publishDue)
 	parts.run("search", func(ctx context.Context) error {

@@ -70,6 +70,13 @@ if (live) {
   if ("EventSource" in window) listen(); else { source = { readyState: 0 }; polling = setInterval(poll, 5000); }
 }
 
+// ---- What was kept in this browser goes when the server has it
+try {
+  const sent = sessionStorage.getItem("sent-draft");
+  if (sent && !document.querySelector(".faults, .conflict, .notice[role=status]")) localStorage.removeItem(sent);
+  sessionStorage.removeItem("sent-draft");
+} catch (e) { /* storage is off */ }
+
 // ---- 파일로 추가: looks again until the file is read
 if (document.querySelector("[data-reload]")) setTimeout(() => location.reload(), 1500);
 

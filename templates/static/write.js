@@ -41,7 +41,8 @@ const put = (entries) => {
 try {
   const kept = JSON.parse(localStorage.getItem(shelf) || "null");
   const box = document.querySelector("[data-kept]");
-  if (kept && box && JSON.stringify(kept.fields) !== JSON.stringify(fields())) {
+  if (document.querySelector("[role=status].notice")) shelve(); // a row was moved: this page has the newest text
+  else if (kept && box && JSON.stringify(kept.fields) !== JSON.stringify(fields())) {
     box.hidden = false;
     box.querySelector("[data-kept-at]").textContent = new Date(kept.at).toLocaleString("ko-KR", { month: "long", day: "numeric", hour: "numeric", minute: "2-digit" });
     box.querySelector("[data-kept-use]").addEventListener("click", () => { put(kept.fields); box.hidden = true; changed(); });
@@ -119,7 +120,8 @@ form.addEventListener("submit", (e) => {
     return;
   }
   leaving = true;
-  unshelve();
+  shelve(); // until a page says that the server has it
+  try { sessionStorage.setItem("sent-draft", shelf); } catch (err) { /* storage is off */ }
 });
 if (form.dataset.at) document.getElementById(form.dataset.at)?.focus();
 
