@@ -1,6 +1,10 @@
 package handlers
 
-import "net/http"
+import (
+	"net"
+	"net/http"
+	"net/netip"
+)
 
 // RouteInfo is a line of the registry, for the tests that walk it.
 type RouteInfo struct {
@@ -43,4 +47,20 @@ func UnlistedRoutePanics(o Options) (panicked bool) {
 	s.declare("GET", "/forgotten", access{}, trait{})
 	s.mustAllow("GET", "/forgotten")
 	return false
+}
+
+// Crowd is the listener of Crowded with other bounds.
+type Crowd = crowd
+
+func NewCrowd(l net.Listener, trusted []netip.Prefix, most, one int) *Crowd {
+	c := Crowded(l, trusted).(*crowd)
+	c.most, c.one = most, one
+	return c
+}
+
+// Count tells of how many networks how many connections are held.
+func (c *crowd) Count() (networks, all int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.of), c.open
 }

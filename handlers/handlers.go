@@ -171,12 +171,13 @@ func loopback(host string) bool {
 	return err == nil && a.IsLoopback()
 }
 
-// Server wraps a handler in the limits of a public listener (S37). Streams clear their own write deadline,
+// Server wraps a handler in the limits of a public listener (S37); Crowded has those of its connections. Streams clear their own write deadline,
 // imports stretch their own read deadline.
 func Server(addr string, h http.Handler) *http.Server {
 	server := &http.Server{
 		Addr:              addr,
-		Handler:           h,
+		Handler:           atWork(h),
+		ConnContext:       withVisitor,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      60 * time.Second,

@@ -115,7 +115,7 @@ func (a *app) listen(parts *parts, demo *handlers.Demo) error {
 	server := handlers.Server(a.cfg.Addr, h)
 	parts.run("web", func(ctx context.Context) error {
 		done := make(chan error, 1)
-		go func() { done <- server.Serve(l) }()
+		go func() { done <- server.Serve(handlers.Crowded(l, a.cfg.proxy)) }()
 		select {
 		case err := <-done:
 			return err
