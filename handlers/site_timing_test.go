@@ -72,7 +72,7 @@ type stopwatch struct {
 
 func (s *stopwatch) ask(kind string, i int) {
 	s.t.Helper()
-	form := signup(fmt.Sprintf("%s%d@example.com", kind, i)).Encode()
+	form := signup(fmt.Sprintf("%s%d@naver.com", kind, i)).Encode()
 	r, err := http.NewRequest("POST", s.url, strings.NewReader(form))
 	if err != nil {
 		s.t.Fatal(err)
@@ -119,7 +119,7 @@ func (h *house) crowd(kinds []string) {
 	for _, kind := range kinds {
 		for i := range samples {
 			w := newsletter.NewSubscriber{
-				Email: fmt.Sprintf("%s%d@example.com", kind, i), Name: "홍길동", Status: newsletter.Active, ConsentSource: "명단", Via: "admin",
+				Email: fmt.Sprintf("%s%d@naver.com", kind, i), Name: "홍길동", Status: newsletter.Active, ConsentSource: "명단", Via: "admin",
 			}
 			if kind == "new" || kind == "" || kind == "asked" && h.clock.now() == dbtest.Start {
 				continue

@@ -35,7 +35,7 @@ const (
 	ReasonRefused      = "refused"
 	ReasonCompose      = "compose"
 	ReasonLost         = "lost"    // each connection that carried it ended before its final dot
-	ReasonLimit        = "limit"   // of single letters: the address had its share
+	ReasonLimit        = "limit"   // of single letters: the address or its domain had its share
 	ReasonUnknown      = "unknown" // of single letters: no reader has that address
 	ReasonOpened       = "opened"  // uncertain letters that turned out to have arrived
 	ReasonClicked      = "clicked" // so too

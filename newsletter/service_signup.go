@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -15,6 +17,11 @@ const (
 	mailsADay     = 3
 	signupsAnHour = 100 // from one IPv4 address or one IPv6 /64
 	untimedAnHour = 50  // of those, by forms that cannot tell how long they were filled in: embedded ones and JSON
+
+	// Letters that strangers can cause at all addresses of one domain, an hour: a company whose boxes are flooded from
+	// many networks is a victim, too. Of the big services' readers many may come at once, after a mention in the news, say.
+	mailsToDomain  = 100
+	mailsToService = 3000
 )
 
 // Signup is a wish to read, as it came in.
@@ -178,14 +185,24 @@ func (s *Service) mailGrant(ctx context.Context, tx Tx, g Grant, n Notice, suppr
 	if err != nil {
 		return err
 	}
-	n.State, n.DueAt, n.CreatedAt = Queued, g.CreatedAt, g.CreatedAt
 	switch {
 	case n.Subscriber == 0:
-		n.State, n.Reason = Skipped, ReasonUnknown
+		n.Reason = ReasonUnknown
 	case suppressed == SuppressedManual, suppressed != "" && n.Kind == NoticeManage:
-		n.State, n.Reason = Skipped, ReasonSuppressed
+		n.Reason = ReasonSuppressed
 	case !ok:
-		n.State, n.Reason = Skipped, ReasonLimit
+		n.Reason = ReasonLimit
+	}
+	full, err := s.domainFull(ctx, tx, n, g.CreatedAt)
+	if err != nil {
+		return err
+	}
+	if full {
+		n.Reason = ReasonLimit
+	}
+	n.State, n.DueAt, n.CreatedAt = Queued, g.CreatedAt, g.CreatedAt
+	if n.Reason != "" {
+		n.State = Skipped
 	}
 	if err := tx.PutGrant(ctx, &g); err != nil {
 		return err
@@ -203,6 +220,28 @@ func (s *Service) mayMail(ctx context.Context, tx Tx, key AddressKey, now time.T
 		return false, err
 	}
 	return err == nil, err
+}
+
+// domainFull tells whether the domain of a letter had its share of this hour, and says so to the editor once. A letter that does not go anyway
+// takes nothing of the share, or one address asked for again and again would shut out its neighbours; it costs the same work (S11).
+func (s *Service) domainFull(ctx context.Context, tx Tx, n Notice, now time.Time) (bool, error) {
+	_, domain, _ := strings.Cut(n.Email, "@")
+	most, counter := mailsToDomain, "mail.domain:"
+	if slices.Contains(mailServices, domain) {
+		most = mailsToService
+	}
+	if n.Reason != "" {
+		counter = "mail.domain.refused:"
+	}
+	taken, err := tx.Take(ctx, counter+domain, time.Hour, now)
+	if err != nil || n.Reason != "" || taken <= most {
+		return false, err
+	}
+	if taken > most+1 {
+		return true, nil
+	}
+	text := fmt.Sprintf("%s 주소를 적은 신청이 몰려서 이 도메인에는 한 시간에 %d통까지만 보내요. 누가 남의 주소를 적고 있을 수 있어요.", domain, most)
+	return true, tx.PutAlert(ctx, &Alert{Kind: "signups_of_" + domain, Text: text, At: now})
 }
 
 // takeSlot allows n uses of a thing in any span of time, each at least gap after the last one; a refusal takes none. The

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +68,47 @@ func TestOneVictimGetsThreeLettersADay(t *testing.T) {
 	}
 	if n != 3 {
 		t.Errorf("%d letters", n)
+	}
+}
+
+// S38: addresses of one domain, asked for from many networks: so many letters an hour, one alert, and the same answer for
+// everybody. Another domain is not touched, nor does one address that is asked for again and again use up its neighbours' share.
+func TestOneDomainGetsSoManyLettersAnHour(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t)
+	ask := func(i int, email string) {
+		w := wish(email, newsletter.FormSite)
+		w.IP = fmt.Sprintf("10.1.%d.%d", i/250, i%250)
+		k.must(k.Subscribe(t.Context(), w))
+	}
+	letters := func(domain string) (n int) {
+		for _, notice := range k.notices(newsletter.NoticeConfirm) {
+			if notice.State == newsletter.Queued && strings.HasSuffix(notice.Email, "@"+domain) {
+				n++
+			}
+		}
+		return n
+	}
+	for i := range 50 {
+		ask(i, "again@corp.example")
+	}
+	for i := range 110 {
+		ask(100+i, fmt.Sprintf("desk%d@corp.example", i))
+		ask(300+i, fmt.Sprintf("reader%d@naver.com", i))
+	}
+	ask(600, "somebody@other.example")
+	for domain, want := range map[string]int{"corp.example": 100, "naver.com": 110, "other.example": 1} {
+		if got := letters(domain); got != want {
+			t.Errorf("%d letters to %s, want %d", got, domain, want)
+		}
+	}
+	if alerts := k.alerts(); len(alerts) != 1 || !strings.Contains(alerts[0].Text, "corp.example") {
+		t.Errorf("alerts: %+v", alerts)
+	}
+	k.clock.add(time.Hour)
+	ask(700, "desk109@corp.example") // one of those who got nothing
+	if got := letters("corp.example"); got != 101 {
+		t.Errorf("an hour later: %d letters", got)
 	}
 }
 
