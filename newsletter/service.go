@@ -2,8 +2,10 @@ package newsletter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,21 +80,45 @@ func NewService(ctx context.Context, o Options) (*Service, error) {
 		o.Wake = func() {}
 	}
 	s := &Service{opt: o, views: map[ArticleID]int64{}}
-	err := o.Store.Update(ctx, func(tx Tx) (err error) {
+	if err := s.prepareKeys(ctx); err != nil {
+		return nil, fmt.Errorf("prepare keys: %w", err)
+	}
+	return s, nil
+}
+
+var errKeysMissing = errors.New("some keys are not stored yet")
+
+// prepareKeys writes only what is missing: a command that just reads must work while the database takes no changes, for a full disk or another
+// program's lock.
+func (s *Service) prepareKeys(ctx context.Context) error {
+	derived := s.opt.Keys().DerivedKeys()
+	err := s.view(ctx, func(tx Tx) error {
+		stored, err := tx.TokenKeys(ctx)
+		if err != nil {
+			return err
+		}
+		for _, k := range derived {
+			if !slices.ContainsFunc(stored, func(old TokenKey) bool { return old.ID == k.ID && old.Purpose == k.Purpose }) {
+				return errKeysMissing
+			}
+		}
+		s.addrKey, err = tx.AddressHashKey(ctx)
+		return err
+	})
+	if err == nil {
+		return nil
+	}
+	return s.opt.Store.Update(ctx, func(tx Tx) (err error) {
 		if s.addrKey, err = tx.AddressHashKey(ctx); err != nil {
 			return err
 		}
-		for _, k := range o.Keys().DerivedKeys() {
+		for _, k := range derived {
 			if err := tx.PutTokenKey(ctx, k); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("prepare keys: %w", err)
-	}
-	return s, nil
 }
 
 // keyOf is the keyed hash under which an address is known when it must not be kept.
