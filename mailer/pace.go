@@ -188,8 +188,12 @@ func (p *pace) admits(single bool) bool {
 	case single:
 		return true
 	}
-	return p.open < p.limit && p.urgent == 0
+	return p.open < p.bearing() && p.urgent == 0
 }
+
+// bearing is how many connections there may be now: one fewer for each letter in a row that lost its own. A relay that drops every letter is
+// so dialled as often as there are connections, and not twice, before it is left alone; with the next letter it takes all is as before.
+func (p *pace) bearing() int { return max(1, p.limit-p.losses) }
 
 // afterJump forgets waits that no fault asked for: the clock was set back since.
 func (p *pace) afterJump(now time.Time) {
@@ -254,7 +258,7 @@ func (p *pace) move(l *leave, to leaveStage) {
 func (p *pace) holds(l *leave) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.stands(l) && (l.single || p.open <= p.limit || l.stage == inside && p.in <= p.limit)
+	return p.stands(l) && (l.single || p.open <= p.bearing() || l.stage == inside && p.in <= p.limit)
 }
 
 func (p *pace) stands(l *leave) bool { return l.era == p.era && !p.now().Before(p.rest) }
@@ -263,7 +267,7 @@ func (p *pace) stands(l *leave) bool { return l.era == p.era && !p.now().Before(
 func (p *pace) dial(l *leave) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.stands(l) || !l.single && p.open > p.limit {
+	if !p.stands(l) || !l.single && p.open > p.bearing() {
 		return false
 	}
 	p.move(l, dialling)
@@ -326,7 +330,10 @@ func (p *pace) ready(l *leave) (ended, ok bool) {
 func (p *pace) accepted(l *leave) (ended bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.losses = 0
+	if p.losses > 0 {
+		p.losses = 0
+		p.wake()
+	}
 	if l.era == p.era && (p.stop != "" || p.trial || p.fails > 0) {
 		ended = p.stop != ""
 		p.stop, p.trial, p.fails, p.rest = "", false, 0, time.Time{}
