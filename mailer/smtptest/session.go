@@ -22,6 +22,7 @@ type session struct {
 	r       *bufio.Reader
 	w       *bufio.Writer
 	crowded bool // one of too many
+	left    bool // its place is free already
 
 	secure, greeted, authed bool
 	pipelining, enhanced    bool
@@ -130,6 +131,7 @@ func (c *session) command(line string) bool {
 	case "NOOP":
 		return c.say(250, "2.0.0", "Ok")
 	case "QUIT":
+		c.leave() // before the answer: whoever has heard it may come again at once
 		c.say(221, "2.0.0", "Bye")
 		return false
 	}

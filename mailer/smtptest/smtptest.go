@@ -102,6 +102,7 @@ type Server struct {
 	mu       sync.Mutex
 	rules    []*liveRule
 	open     map[*session]struct{}
+	guests   int // of open, those that count for MaxConns
 	peak     int
 	accepted []Message
 	log      []Command
@@ -200,7 +201,9 @@ func (s *Server) serve() {
 		c := newSession(s, conn, int(s.conns.Add(1)))
 		s.mu.Lock()
 		s.open[c] = struct{}{}
-		c.crowded = s.cfg.MaxConns > 0 && len(s.open) > s.cfg.MaxConns
+		if c.crowded = s.cfg.MaxConns > 0 && s.guests >= s.cfg.MaxConns; !c.crowded {
+			s.guests++
+		}
 		s.peak = max(s.peak, len(s.open))
 		s.changeLocked()
 		s.mu.Unlock()
@@ -209,6 +212,7 @@ func (s *Server) serve() {
 			defer s.running.Done()
 			c.run()
 			conn.Close()
+			c.leave()
 			s.mu.Lock()
 			delete(s.open, c)
 			s.changeLocked()
@@ -219,6 +223,16 @@ func (s *Server) serve() {
 			conn.Close()
 		default:
 		}
+	}
+}
+
+// leave gives a connection's place under MaxConns back.
+func (c *session) leave() {
+	c.srv.mu.Lock()
+	defer c.srv.mu.Unlock()
+	if !c.crowded && !c.left {
+		c.left = true
+		c.srv.guests--
 	}
 }
 
