@@ -324,3 +324,49 @@ func TestTwoHandles(t *testing.T) {
 		t.Errorf("two sees %v", got)
 	}
 }
+
+// F30: while somebody reads for long the WAL grows, and no change waits for them; then it is folded in and its disk given back.
+func TestTheWALShrinksBehindALongReader(t *testing.T) {
+	t.Parallel()
+	d, ctx := newSQLite(t), t.Context()
+	exec := func(query string) {
+		t.Helper()
+		err := d.Update(ctx, func(tx *db.Tx) error { _, err := tx.Exec(ctx, query); return err })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	size := func() int64 {
+		info, err := os.Stat(d.Path() + "-wal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	exec(`INSERT INTO things (name) WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 3000) SELECT printf('%3000d', x) FROM c`)
+	err := d.View(ctx, func(tx *db.Tx) error {
+		before, err := tx.Int(ctx, `SELECT SUM(n) FROM things`)
+		if err != nil {
+			return err
+		}
+		for range 7 {
+			exec(`UPDATE things SET n = n + 1`)
+		}
+		after, err := tx.Int(ctx, `SELECT SUM(n) FROM things`)
+		if before != after {
+			t.Errorf("the reader saw %d and then %d", before, after)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size() < 70<<20 {
+		t.Fatalf("the WAL holds %d MB: this test proves nothing", size()>>20)
+	}
+	exec(`UPDATE things SET n = 0 WHERE id = 1`) // folds it in behind its commit
+	exec(`UPDATE things SET n = 0 WHERE id = 2`) // begins it anew
+	if size() > 64<<20 {
+		t.Errorf("the WAL still has %d MB", size()>>20)
+	}
+}
