@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -25,10 +27,19 @@ func powerCut(t *testing.T) outcome {
 	const n, cuts = 250, 40
 	h := newHouse(t, slow(time.Millisecond), "TECHISSUE_UNCERTAIN=hold", "TECHISSUE_SMTP_CONNECTIONS=4")
 	h.first(n)
+	key := h.key("issues:send,issues:read")
 	disk := snapshot(t, h.data)
 	log := filepath.Join(t.TempDir(), "strace")
-	h.under("strace", "-f", "--seccomp-bpf", "-qq", "-y", "-xx", "-s", "1000000", "-o", log, "-e", "trace=pwrite64,write,fdatasync,fsync,ftruncate")
-	h.run(0, "issue", "send", "1")
+	server := h.under("strace", "-f", "--seccomp-bpf", "-qq", "-y", "-xx", "-s", "1000000", "-o", log, "-e", "trace=pwrite64,write,fdatasync,fsync,ftruncate")
+	// No command beside it: what another process writes into the WAL is not in the log.
+	if code, answer := h.call(key, "POST", "/api/v1/issues/1/send", "", "Idempotency-Key", "once"); code != http.StatusAccepted {
+		t.Fatalf("%d %v", code, answer)
+	}
+	h.until("the end", func() bool {
+		_, p := h.call(key, "GET", "/api/v1/issues/1/progress", "")
+		return p["state"] == "done"
+	})
+	h.stopWrapped(server) // or the end of the log stays in strace's memory
 	o := h.tally(n, 0, "")
 	steps := readTrace(t, log, h.data)
 	seed := uint64(time.Now().UnixNano())
@@ -59,6 +70,31 @@ func (h *house) under(argv ...string) *exec.Cmd {
 	h.bin = bin
 	h.until("the server is ready", seldom(h.answers))
 	return cmd
+}
+
+// stopWrapped ends a server that runs under another program.
+func (h *house) stopWrapped(wrapper *exec.Cmd) {
+	h.t.Helper()
+	if err := syscall.Kill(h.driver(), syscall.SIGTERM); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := wrapper.Wait(); err != nil {
+		h.t.Errorf("SIGTERM: %v", err)
+	}
+}
+
+// driver is the process that drives the mailer, whatever it was started by.
+func (h *house) driver() int {
+	h.t.Helper()
+	raw, err := os.ReadFile(filepath.Join(h.data, "techissue.lock"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(raw)))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return pid
 }
 
 func snapshot(t *testing.T, dir string) map[string][]byte {
@@ -114,12 +150,16 @@ func readTrace(t *testing.T, path, dir string) (steps []step) {
 		if m == nil {
 			continue
 		}
-		thread, name, file := m[1], m[2], ""
-		if strings.HasPrefix(m[4], dir+"/techissue.db") {
-			file = filepath.Base(m[4])
+		thread, name, path, file := m[1], m[2], string(unhex(m[4])), ""
+		if strings.HasPrefix(path, dir+"/techissue.db") {
+			file = filepath.Base(path)
 		}
-		switch data := unhex(written.FindStringSubmatch(line)); {
-		case name == "write" && strings.Contains(m[4], "socket") || name == "write" && strings.Contains(m[4], "TCP"):
+		var data []byte
+		if w := written.FindStringSubmatch(line); w != nil {
+			data = unhex(w[1])
+		}
+		switch {
+		case name == "write" && strings.HasPrefix(path, "socket:"):
 			s := step{}
 			for _, to := range rcpt.FindAllStringSubmatch(string(data), -1) {
 				s.to = append(s.to, to[1])
@@ -142,16 +182,17 @@ func readTrace(t *testing.T, path, dir string) (steps []step) {
 	}
 }
 
-func unhex(m []string) []byte {
-	if m == nil {
-		return nil
-	}
-	b, _ := hex.DecodeString(strings.ReplaceAll(m[1], `\x`, ""))
+// unhex reads what strace -xx writes, which hides no byte.
+func unhex(s string) []byte {
+	b, _ := hex.DecodeString(strings.ReplaceAll(s, `\x`, ""))
 	return b
 }
 
 // play gives the disk after a cut behind these steps, and whose letters were on the wire.
 func play(disk map[string][]byte, steps []step, random *rand.Rand) (map[string][]byte, []string) {
+	for file, b := range disk {
+		disk[file] = slices.Clone(b)
+	}
 	open := map[string][]step{} // not confirmed
 	var gone []string
 	for _, s := range steps {
@@ -191,19 +232,20 @@ func play(disk map[string][]byte, steps []step, random *rand.Rand) (map[string][
 	return disk, gone
 }
 
+// onto changes a file in its place.
 func (s step) onto(file []byte) []byte {
-	if s.size >= 0 {
-		if int64(len(file)) >= s.size {
-			return slices.Clone(file[:s.size])
-		}
-		return append(slices.Clone(file), make([]byte, s.size-int64(len(file)))...)
+	end := s.size
+	if end < 0 {
+		end = max(int64(len(file)), s.at+int64(len(s.data)))
 	}
-	end := s.at + int64(len(s.data))
-	file = slices.Clone(file)
-	if int64(len(file)) < end {
+	if end <= int64(len(file)) {
+		file = file[:end]
+	} else {
 		file = append(file, make([]byte, end-int64(len(file)))...)
 	}
-	copy(file[s.at:], s.data)
+	if s.size < 0 {
+		copy(file[s.at:], s.data)
+	}
 	return file
 }
 

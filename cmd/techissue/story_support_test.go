@@ -128,6 +128,16 @@ func (h *house) run(want int, args ...string) string {
 	return string(out) + stderr.String()
 }
 
+// try executes one command and tells whether it went well.
+func (h *house) try(args ...string) bool {
+	h.t.Helper()
+	cmd := exec.Command(h.bin, args...)
+	cmd.Env, cmd.Dir = h.env, h.data
+	out, err := cmd.CombinedOutput()
+	h.said.Write(out)
+	return err == nil
+}
+
 // serve starts the server and waits until it is ready.
 func (h *house) serve() *exec.Cmd {
 	h.t.Helper()
@@ -150,13 +160,14 @@ func (h *house) launch() *exec.Cmd {
 	cmd.Env, cmd.Dir = h.env, h.data
 	var log talk
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(&log, h.said), io.MultiWriter(&log, h.said)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// A group of its own: under another program (strace) the server is that one's child, outlives it and would keep our pipe open.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		if cmd.ProcessState == nil {
-			_ = cmd.Process.Kill()
 			_ = cmd.Wait()
 		}
 		if h.t.Failed() {
