@@ -231,7 +231,7 @@ func (s Store) ClaimNotices(ctx context.Context, node int64, limit int, now time
 		for _, n := range notices {
 			out = append(out, newsletter.Claimed{
 				Ticket: newsletter.Ticket{Single: true, ID: int64(n.ID), Lease: n.Lease}, Email: n.Email, Attempts: n.Attempts, Resent: n.Resent,
-				FirstDue: n.CreatedAt, Subscriber: n.Subscriber, Notice: n,
+				FirstDue: n.CreatedAt, Subscriber: n.Subscriber, Notice: &n,
 			})
 		}
 		if err != nil {

@@ -30,6 +30,10 @@ const (
 // walKept is how large a WAL stays at most when its content is in the database.
 const walKept = 64 << 20
 
+// checkpointAt is how many pages of the log are folded into the file at once, 32 MB instead of the usual 4, so that a page that
+// many letters change is written there once.
+const checkpointAt = 8192
+
 // dsn needs the prefix "file:": without it SQLite ignores mode= and creates what is
 // missing. The path is escaped, a '?' or '#' in it would end it.
 func dsn(path, params string, busy time.Duration) string {
@@ -85,8 +89,8 @@ func (d *DB) connect(ctx context.Context, o Options) (err error) {
 	d.one.SetMaxOpenConns(1)
 	// What a savepoint may have to undo stays in memory instead of a file: a third less time for a big import. A WAL that grew because
 	// somebody read for long (a checkpoint cannot pass a reader) gives its disk back when it begins anew. The DSN knows
-	// neither; a connection opened anew without them is slower or leaves a large file, and nothing else.
-	for _, pragma := range []string{`PRAGMA temp_store = MEMORY`, `PRAGMA journal_size_limit = ` + strconv.Itoa(walKept)} {
+	// none of these; a connection opened anew without them is slower or leaves a large file, and nothing else.
+	for _, pragma := range []string{`PRAGMA temp_store = MEMORY`, `PRAGMA wal_autocheckpoint = ` + strconv.Itoa(checkpointAt), `PRAGMA journal_size_limit = ` + strconv.Itoa(walKept)} {
 		if _, err = d.one.ExecContext(ctx, pragma); err != nil {
 			return d.dialect.wrap(err)
 		}

@@ -76,10 +76,10 @@ func (s Store) Turns(ctx context.Context, turns []newsletter.Turn, now time.Time
 }
 
 func (t *Tx) settleMany(ctx context.Context, turns []newsletter.Turn, answers []newsletter.TurnAnswer) error {
-	var plain []newsletter.Settlement
+	plain := make([]*newsletter.Settlement, 0, len(turns))
 	for _, turn := range turns {
 		if turn.Settle != nil {
-			plain = append(plain, *turn.Settle)
+			plain = append(plain, turn.Settle)
 		}
 	}
 	if len(plain) == 0 {
@@ -89,7 +89,7 @@ func (t *Tx) settleMany(ctx context.Context, turns []newsletter.Turn, answers []
 	if err != nil {
 		return err
 	}
-	var known []newsletter.Settlement
+	known := plain[:0]
 	for n, turn := range turns {
 		if turn.Settle == nil {
 			continue
@@ -99,9 +99,11 @@ func (t *Tx) settleMany(ctx context.Context, turns []newsletter.Turn, answers []
 			answers[n].Settled = settleAnswer(*turn.Settle, newsletter.ErrLeaseLost)
 			continue
 		}
-		o := *turn.Settle
+		o := turn.Settle
 		if email == "" {
-			o.Reply.Text = ""
+			erased := *o
+			erased.Reply.Text = ""
+			o = &erased
 		}
 		known = append(known, o)
 	}
@@ -112,7 +114,7 @@ func (t *Tx) settleMany(ctx context.Context, turns []newsletter.Turn, answers []
 }
 
 // settleSent returns the addresses of the letters it settled.
-func (t *Tx) settleSent(ctx context.Context, plain []newsletter.Settlement) (map[int64]string, error) {
+func (t *Tx) settleSent(ctx context.Context, plain []*newsletter.Settlement) (map[int64]string, error) {
 	query, size := rows(settleSent, settleSentRow, len(plain))
 	args := make([]any, 0, 5*size)
 	for _, o := range plain {
@@ -138,7 +140,7 @@ func (t *Tx) settleSent(ctx context.Context, plain []newsletter.Settlement) (map
 	return settled, t.dialect.wrap(r.Err())
 }
 
-func (t *Tx) addAttempts(ctx context.Context, known []newsletter.Settlement) error {
+func (t *Tx) addAttempts(ctx context.Context, known []*newsletter.Settlement) error {
 	query, size := rows(addAttempts, addAttemptsRow, len(known))
 	args := make([]any, 0, 8*size)
 	for _, o := range known {
@@ -152,7 +154,7 @@ func (t *Tx) addAttempts(ctx context.Context, known []newsletter.Settlement) err
 }
 
 func (t *Tx) gateMany(ctx context.Context, turns []newsletter.Turn, answers []newsletter.TurnAnswer, now time.Time) error {
-	var ids []any
+	ids := make([]any, 0, 2*len(turns))
 	for _, turn := range turns {
 		if turn.Gate != nil {
 			ids = append(ids, turn.Gate.ID, turn.Gate.Lease)

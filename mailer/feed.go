@@ -137,7 +137,7 @@ func (q *Queue) compose(ctx context.Context, c newsletter.Claimed) (out composed
 		}
 	}()
 	if c.Single && c.Notice.Kind != newsletter.NoticeCopy {
-		out.letter, out.err = q.opt.Composer.ComposeNotice(ctx, c.Notice)
+		out.letter, out.err = q.opt.Composer.ComposeNotice(ctx, *c.Notice)
 		return out
 	}
 	e, err := q.edition(ctx, c)

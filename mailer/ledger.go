@@ -2,6 +2,7 @@ package mailer
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"techissue/newsletter"
@@ -35,7 +36,8 @@ func newLedger(store newsletter.QueueStore, now func() time.Time) *ledger {
 // run serves until the asks are closed.
 func (l *ledger) run(ctx context.Context) {
 	for first := range l.asks {
-		batch := []ask{first}
+		batch := append(make([]ask, 0, turnsAtOnce), first)
+		l.letRunnableAsk()
 		for more := true; more && len(batch) < turnsAtOnce; {
 			select {
 			case next, open := <-l.asks:
@@ -47,6 +49,15 @@ func (l *ledger) run(ctx context.Context) {
 			}
 		}
 		l.write(ctx, batch)
+	}
+}
+
+// letRunnableAsk lets whoever can run now come with what they have, so that it shares this commit. It waits for nobody who
+// waits for the network or the disk: with an idle processor it returns at once.
+func (l *ledger) letRunnableAsk() {
+	for before := -1; before != len(l.asks); {
+		before = len(l.asks)
+		runtime.Gosched()
 	}
 }
 

@@ -267,8 +267,8 @@ func (w *worker) gate(c composed) error {
 	if c.Single {
 		return w.q.opt.Store.Gate(w.lasting(), c.Ticket, w.q.opt.Now())
 	}
-	last := w.pending
-	a := w.q.ledger.turn(newsletter.Turn{Settle: last, Gate: &c.Ticket}, w.answers)
+	last, ticket := w.pending, c.Ticket // a copy: its address leaves this goroutine, and the whole letter would go with it
+	a := w.q.ledger.turn(newsletter.Turn{Settle: last, Gate: &ticket}, w.answers)
 	if a.err != nil {
 		return fmt.Errorf("gate: %w", a.err) // the pending result is kept
 	}

@@ -35,8 +35,7 @@ type Claimed struct {
 	ExpiresAt  time.Time
 	NoTracking bool
 
-	// of a notice
-	Notice Notice
+	Notice *Notice // of a single letter
 }
 
 // Place is where a letter stands among those that are due.

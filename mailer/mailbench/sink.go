@@ -92,20 +92,36 @@ func (s *Sink) serve(conn net.Conn) {
 	}
 }
 
-// skipLetter reads up to the lone dot. Lines are looked for by their end only: most of a letter is never looked at twice.
+// endOfLetter is RFC 5321's lone dot.
+var endOfLetter = []byte("\r\n.\r\n")
+
+// indexEnd finds the end of a letter by its dots: base64 has none, so that one pass over a letter is all.
+func indexEnd(part []byte) int {
+	for at := 2; at < len(part); at++ {
+		dot := bytes.IndexByte(part[at:], '.')
+		if dot < 0 {
+			return -1
+		}
+		if at += dot; bytes.HasPrefix(part[at-2:], endOfLetter) {
+			return at - 2
+		}
+	}
+	return -1
+}
+
+// skipLetter reads up to the lone dot. No byte is looked at twice but the last few of a part.
 func skipLetter(r *bufio.Reader) bool {
-	end := []byte("\r\n.\r\n")
 	kept := 0
 	for {
 		if _, err := r.Peek(kept + 1); err != nil {
 			return false
 		}
 		part, _ := r.Peek(r.Buffered())
-		if i := bytes.Index(part, end); i >= 0 {
-			_, err := r.Discard(i + len(end))
+		if i := indexEnd(part); i >= 0 {
+			_, err := r.Discard(i + len(endOfLetter))
 			return err == nil
 		}
-		kept = min(len(part), len(end)-1)
+		kept = min(len(part), len(endOfLetter)-1)
 		if _, err := r.Discard(len(part) - kept); err != nil {
 			return false
 		}
