@@ -121,7 +121,7 @@ func TestTheReport(t *testing.T) {
 	if err := h.svc.FlushHits(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	b.get(at+"/report").must(t, 200, "발송 성공", "100.0%", "열람(추정)", "https://a.example/1", "사람으로 봤어요", "example.com", "1호", "첫 24시간", `data-chart="hours-table"`)
+	b.get(at+"/report").must(t, 200, "발송 성공", "100.0%", "열람(추정)", "하나", "사람으로 봤어요", "example.com", "1호", "첫 24시간", `data-chart="hours-table"`)
 	b.get(at+"/clickmap").must(t, 200, "읽힌 호")
 	if csv := b.get(at+"/report.csv").must(t, 200, "reader@example.com,sent"); csv.Header.Get("Content-Type") != "text/csv; charset=utf-8" {
 		t.Errorf("the file is %q", csv.Header.Get("Content-Type"))

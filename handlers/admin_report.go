@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"net/http"
+	"net/url"
 	"regexp"
 	"time"
 
@@ -35,11 +36,11 @@ type reportView struct {
 type reportTile struct{ Name, Share, Note, Was, Link string }
 
 type reportLink struct {
-	ID             int64
-	URL, Target    string
-	Clicks, People int64
-	Share          string
-	Percent        int64 // of the most clicked one, for the bar
+	ID                int64
+	URL, Name, Target string
+	Clicks, People    int64
+	Share             string
+	Percent           int64 // of the most clicked one, for the bar
 }
 
 type verdictLine struct {
@@ -94,7 +95,7 @@ func reportOf(st newsletter.Story) reportView {
 		v.AnyHour = v.AnyHour || h.Opens+h.Clicks+h.MachineOpens+h.MachineClicks > 0
 	}
 	for _, l := range st.Links {
-		r := reportLink{ID: l.ID, URL: l.URL, Target: l.Target, Clicks: l.Clicks, People: l.People, Share: share(l.People, now.Sent)}
+		r := reportLink{ID: l.ID, URL: l.URL, Name: linkName(st.Issue, l.URL), Target: l.Target, Clicks: l.Clicks, People: l.People, Share: share(l.People, now.Sent)}
 		if most := st.Links[0].People; most > 0 {
 			r.Percent = 100 * l.People / most
 		}
@@ -122,6 +123,19 @@ func reportOf(st newsletter.Story) reportView {
 	}
 	v.Past = pastLines(st.Past)
 	return v
+}
+
+// linkName is what the editor calls a link: its title in the round-up, or its address as people read it.
+func linkName(i newsletter.Issue, address string) string {
+	for _, l := range i.Links {
+		if l.URL == address && l.Title != "" {
+			return l.Title
+		}
+	}
+	if plain, err := url.PathUnescape(address); err == nil {
+		return plain
+	}
+	return address
 }
 
 func pastLines(past []newsletter.Past) (lines []pastLine) {

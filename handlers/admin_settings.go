@@ -12,7 +12,10 @@ import (
 )
 
 // settingField is one line of the settings form.
-type settingField struct{ Name, Label, Hint, Value, Complete string }
+type settingField struct {
+	Name, Label, Hint, Value, Complete string
+	Tick                               bool // on or nothing
+}
 
 // settingFields in the order in which people think of them; newsletter.SettingNames holds the same set, which a test sees to.
 var settingFields = []struct {
@@ -27,6 +30,9 @@ var settingFields = []struct {
 	}},
 	{"발신자", "받은편지함에 보이는 이름이에요. 보내는 주소는 서버 설정으로 정해져 있어요.", []settingField{
 		{Name: "from_name", Label: "보내는 사람 이름"},
+	}},
+	{"열람과 클릭", "호마다 셀지 고를 수 있고, 여기에서는 모두 끌 수 있어요. 구독자도 저마다 거부할 수 있어요.", []settingField{
+		{Name: "tracking_off", Label: "어떤 호에서도 열람과 클릭을 세지 않아요", Tick: true},
 	}},
 	{"되돌리기", "보내기를 누른 뒤 이만큼 기다려요. 그 전에는 되돌릴 수 있어요. 0초면 바로 나가요.", []settingField{
 		{Name: "undo_seconds", Label: "기다리는 시간(초), 비우면 30초"},

@@ -20,6 +20,7 @@ var settingNames = map[string]func(*House) *string{
 	"comment_words":        func(h *House) *string { return &h.CommentWords },
 	"naver_verification":   func(h *House) *string { return &h.NaverVerification },
 	"google_verification":  func(h *House) *string { return &h.GoogleVerification },
+	"tracking_off":         func(h *House) *string { return &h.TrackingOff },
 	"undo_seconds":         func(h *House) *string { return &h.UndoSeconds },
 	"legal_name":           func(h *House) *string { return &h.Legal.Name },
 	"legal_representative": func(h *House) *string { return &h.Legal.Representative },
@@ -102,6 +103,10 @@ func (s *Service) PutSettings(ctx context.Context, actor string, values map[stri
 		line, err := CleanLine(v, 300)
 		if err != nil {
 			faults = append(faults, invalid(name, "줄바꿈이나 제어 문자는 쓸 수 없어요. 300자까지 쓸 수 있어요."))
+			continue
+		}
+		if name == "tracking_off" && line != "" && line != "on" {
+			faults = append(faults, invalid(name, "on이나 빈 값을 적어 주세요."))
 			continue
 		}
 		if n, err := strconv.Atoi(line); name == "undo_seconds" && line != "" && (err != nil || n < 0 || n > maxUndo) {

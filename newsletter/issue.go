@@ -221,6 +221,8 @@ type House struct {
 	MailLeave string `json:"mail_leave,omitempty"`
 	Legal     Legal  `json:"legal"`
 
+	// TrackingOff counts no opening and no click of any issue; links of letters that have left go on leading where they did.
+	TrackingOff string `json:"-"` // on, or ""
 	UndoSeconds string `json:"-"` // how long a send at the desk can be taken back; "" is 30
 
 	// What only the site uses; no letter freezes it.

@@ -327,7 +327,7 @@ func (s *Service) snapshot(ctx context.Context, tx Tx, i Issue, variant int) (Sn
 	if err != nil {
 		return Snapshot{}, err
 	}
-	snap := Snapshot{Number: i.Number, Content: i.Content, Tracking: i.Tracking, House: house, KeyID: s.opt.Keys().KeyID()}
+	snap := Snapshot{Number: i.Number, Content: i.Content, Tracking: i.Tracking && house.TrackingOff == "", House: house, KeyID: s.opt.Keys().KeyID()}
 	switch {
 	case variant == VariantInfo:
 		snap.Kind, snap.Sponsor = KindInfo, ""

@@ -104,6 +104,11 @@ func (s *Service) FlushHits(ctx context.Context) error {
 	hits := s.hits
 	s.hits = nil
 	s.mu.Unlock()
+	if len(hits) > 0 {
+		if h, err := s.House(ctx); err == nil && h.TrackingOff != "" { // letters from before it was turned off
+			return nil
+		}
+	}
 	// A letter's hits stand together, so that they are judged together; the order of its own hits stays.
 	slices.SortStableFunc(hits, func(a, b Hit) int { return int(a.Delivery - b.Delivery) })
 	for len(hits) > 0 {

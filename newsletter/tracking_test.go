@@ -187,3 +187,22 @@ func TestHitsOfOneLetterAreBounded(t *testing.T) {
 		return err
 	}))
 }
+
+// Turned off altogether, no issue counts, and letters from before lead on without being counted.
+func TestTrackingIsTurnedOffAltogether(t *testing.T) {
+	t.Parallel()
+	k, ctx := newDesk(t), t.Context()
+	number, letters := k.sendTracked(false, "a@example.com")
+	wantFaults(t, k.PutSettings(ctx, "admin:1", map[string]string{"tracking_off": "yes"}), "tracking_off")
+	k.must(k.PutSettings(ctx, "admin:1", map[string]string{"tracking_off": "on"}))
+	k.clock.add(time.Hour)
+	k.click(letters[0].ID, k.links(number)[0].ID)
+	if r := k.report(number); r.Clicked != 0 || r.Opened != 0 {
+		t.Errorf("%d clicks and %d openings were counted", r.Clicked, r.Opened)
+	}
+	i, err := k.CreateIssue(ctx, "admin:1", newsletter.Issue{Tracking: true, Content: newsletter.Content{Subject: "다음", Intro: "글"}})
+	k.must(err)
+	if _, snap, err := k.Snapshot(ctx, i.Number); err != nil || snap.Tracking {
+		t.Errorf("the next issue would count, %v", err)
+	}
+}

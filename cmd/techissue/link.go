@@ -32,20 +32,26 @@ func (c *cli) link() *cobra.Command {
 		RunE: c.with(func(ctx context.Context, a *app, _ []string) error {
 			views, rows := []map[string]any{}, [][]any{}
 			for cursor := int64(0); ; {
-				page, more, err := a.svc.Links(ctx, "", cursor, 200)
+				page, more, err := a.svc.Pile(ctx, "", cursor, 200)
 				if err != nil {
 					return err
 				}
 				for _, l := range page {
-					views = append(views, linkView(l))
-					rows = append(rows, []any{l.ID, short(l.Title, 40), l.URL})
+					view := linkView(l.Link)
+					view["issue"], view["same_as"] = l.Issue, l.Twin
+					views = append(views, view)
+					note := ""
+					if l.Issue != 0 {
+						note = fmt.Sprintf("in issue %d", l.Issue)
+					}
+					rows = append(rows, []any{l.ID, short(l.Title, 40), l.URL, note})
 					cursor = l.ID
 				}
 				if !more {
 					break
 				}
 			}
-			return c.print(views, func() { columns([]any{"id", "title", "url"}, rows) })
+			return c.print(views, func() { columns([]any{"id", "title", "url", ""}, rows) })
 		}),
 	}
 	cmd.AddCommand(add, list)

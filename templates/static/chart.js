@@ -15,7 +15,7 @@ for (const box of document.querySelectorAll("[data-chart]")) {
     new uPlot({
       width: box.clientWidth, height: 240, scales: { x: { time: false } }, cursor: { drag: { x: false, y: false } },
       series: [{ label: heads[0], value: (u, v) => labels[data[0].indexOf(v)] || "" }].concat(heads.slice(1).map((h, n) => ({ label: h, stroke: colour(lines[n][0]), dash: lines[n][1], width: 2, points: { show: rows.length < 40 } }))),
-      axes: [{ ...axis, values: (u, all) => all.map((v) => labels[data[0].indexOf(v)] || "") }, { ...axis, size: 44 }],
+      axes: [{ ...axis, space: 96, values: (u, all) => all.map((v) => labels[data[0].indexOf(v)] || "") }, { ...axis, size: 44 }],
     }, data, box);
   };
   box.hidden = false;

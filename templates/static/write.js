@@ -126,8 +126,7 @@ form.addEventListener("submit", (e) => {
 if (form.dataset.at) document.getElementById(form.dataset.at)?.focus();
 
 // ---- The letter beside the text
-const view = document.querySelector("form[data-view]");
-const button = view?.querySelector("[data-preview]");
+const button = document.querySelector("[data-preview]"); // beside the form, not in it
 let looking = 0;
 function look() {
   if (!button) return;
