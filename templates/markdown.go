@@ -26,7 +26,7 @@ var (
 
 func newMarkdown(deeper int) goldmark.Markdown {
 	return goldmark.New(
-		goldmark.WithExtensions(extension.GFM, extension.Footnote),
+		goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.TaskList, bareLinks{}, extension.Footnote),
 		goldmark.WithParserOptions(
 			parser.WithInlineParsers(util.Prioritized(koreanEmphasis{}, 499), util.Prioritized(koreanStrike{}, 499)),
 			parser.WithASTTransformers(util.Prioritized(tidy{deeper}, 900)),

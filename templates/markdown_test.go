@@ -36,6 +36,32 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
+func TestBareAddressesInKorean(t *testing.T) {
+	t.Parallel()
+	const wiki = "https://ko.example/wiki/%ED%95%9C%EA%B5%AD"
+	for _, c := range []struct{ name, in, href, rest string }{
+		{"a particle behind a letter is the sentence's", "https://a.example/x를 보세요", "https://a.example/x", "를 보세요"},
+		{"behind a digit, too", "https://a.example/?id=20에서 봤어요", "https://a.example/?id=20", "에서 봤어요"},
+		{"behind a host", "https://a.example은 좋아요", "https://a.example", "은 좋아요"},
+		{"behind the last slash", "https://a.example/b/를 보세요", "https://a.example/b/", "를 보세요"},
+		{"a word of many syllables", "https://a.example/x같은곳", "https://a.example/x", "같은곳"},
+		{"a Hangul path stays", "https://ko.example/wiki/한국 을 보세요", wiki, " 을 보세요"},
+		{"a Hangul path at the end of a sentence", "(https://ko.example/wiki/한국).", wiki, ")."},
+		{"Hangul behind a hyphen", "https://a.example/2024년-결산 글", "https://a.example/2024%EB%85%84-%EA%B2%B0%EC%82%B0", " 글"},
+		{"Hangul in a query", "https://a.example/?q=반도체&p=2 글", "https://a.example/?q=%EB%B0%98%EB%8F%84%EC%B2%B4&amp;p=2", " 글"},
+		{"Hangul in front of a fragment", "https://ko.example/wiki/한국#역사 글", wiki + "#%EC%97%AD%EC%82%AC", " 글"},
+		{"www", "www.a.example/x를 보세요", "http://www.a.example/x", "를 보세요"},
+		{"a Hangul host", "https://한글.한국/x 글", "https://%ED%95%9C%EA%B8%80.%ED%95%9C%EA%B5%AD/x", " 글"},
+	} {
+		got, err := templates.Markdown(c.in)
+		s := string(got)
+		_, after, _ := strings.Cut(s, "</a>")
+		if err != nil || !strings.Contains(s, `href="`+c.href+`"`) || strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(after), "</p>")) != strings.TrimSpace(c.rest) {
+			t.Errorf("%s: %q gives\n%s, %v\nwant a link to %s and then %q", c.name, c.in, s, err, c.href, c.rest)
+		}
+	}
+}
+
 func TestPlainText(t *testing.T) {
 	t.Parallel()
 	got := templates.PlainText("## 소제목\n\n[글](https://a.example) **굵게** 씁니다.\n\n- 하나\n- 둘\n\n> 인용\n\nhttps://a.example/1https://b.example/2\n")

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-var saidAddress = regexp.MustCompile(`https?://[^\s<>"'` + "`" + `]+`)
+// saidAddress ends where the editor's addresses do.
+var saidAddress = regexp.MustCompile(`https?://` + hostName + addressEnd)
 
 // said shows what a stranger wrote: plain text, its paragraphs and lines, and http(s) addresses as links that vouch for
 // nothing (S19, S20). Everything is escaped before anything is added.
@@ -24,7 +25,7 @@ func said(text string) template.HTML {
 			}
 			done := 0
 			for _, at := range saidAddress.FindAllStringIndex(line, -1) {
-				end := at[0] + len(strings.TrimRight(line[at[0]:at[1]], ".,!?;:)]}"))
+				end := at[0] + len(withoutParticle(strings.TrimRight(line[at[0]:at[1]], `.,!?;:)]}"'>`+"`")))
 				address := html.EscapeString(line[at[0]:end])
 				b.WriteString(html.EscapeString(line[done:at[0]]) + `<a href="` + address + `" rel="ugc nofollow noopener">` + address + `</a>`)
 				done = end
