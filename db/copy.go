@@ -17,6 +17,9 @@ var ErrNotEmpty = errors.New("the house to copy into is not empty")
 // copyChunk bounds the values of one INSERT: SQLite takes 32,766 of them.
 const copyChunk = 20_000
 
+// copyWeight bounds the bytes in them.
+const copyWeight = 8 << 20
+
 // Copied counts the rows of each table on both sides.
 type Copied struct {
 	Table    string
@@ -150,7 +153,9 @@ func copyTable(ctx context.Context, from *Tx, to *DB, table string, wrote func(i
 	insert := `INSERT INTO ` + table + ` ("` + strings.Join(names, `", "`) + `") VALUES `
 	one := `(?` + strings.Repeat(", ?", len(names)-1) + `)`
 	var values []any
+	weight := 0 // bytes of pictures and editions
 	flush := func() error {
+		weight = 0
 		n := len(values) / len(names)
 		if n == 0 {
 			return nil
@@ -172,7 +177,12 @@ func copyTable(ctx context.Context, from *Tx, to *DB, table string, wrote func(i
 		if err := rows.Scan(into...); err != nil {
 			return err
 		}
-		if values = append(values, row...); len(values)+len(names) > copyChunk {
+		for _, v := range row {
+			if b, ok := v.([]byte); ok {
+				weight += len(b)
+			}
+		}
+		if values = append(values, row...); len(values)+len(names) > copyChunk || weight > copyWeight {
 			if err := flush(); err != nil {
 				return err
 			}

@@ -68,12 +68,13 @@ func (t *Tx) DeleteMedia(ctx context.Context, id int64) error {
 const mediaUsed = `
 SELECT (SELECT COUNT(*) FROM articles WHERE cover = ? OR body {{like}} ? ESCAPE '\')
 	+ (SELECT COUNT(*) FROM issues WHERE intro {{like}} ? ESCAPE '\' OR outro {{like}} ? ESCAPE '\' OR sponsor {{like}} ? ESCAPE '\')
-	+ (SELECT COUNT(*) FROM editions WHERE snapshot {{like}} ? ESCAPE '\')`
+	+ (SELECT COUNT(*) FROM editions WHERE snapshot {{like}} ? ESCAPE '\')
+	+ (SELECT COUNT(*) FROM settings WHERE name = 'logo' AND value LIKE ?)`
 
 // MediaUsed counts where a picture's address stands. The desk asks it before one is deleted, nobody else.
 func (t *Tx) MediaUsed(ctx context.Context, name string) (n int64, err error) {
 	at := contains("/media/" + name)
-	return n, t.queryRow(ctx, mediaUsed, name, at, at, at, at, at).Scan(&n)
+	return n, t.queryRow(ctx, mediaUsed, "/media/"+name, at, at, at, at, at, name+" %").Scan(&n)
 }
 
 // Files keeps pictures in one folder. Names never lead out of it (S35). It may be used from several goroutines.

@@ -90,6 +90,7 @@ type articleEdit struct {
 	Conflict                         []changedField
 	IsConflict, Previewing           bool
 	Issues                           []int
+	Cards                            int // bare links
 }
 
 func articleForm(a newsletter.Article) articleEdit {
@@ -180,7 +181,13 @@ func (s *server) editArticle(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.showArticle(c, http.StatusOK, articleForm(a))
+	cards, err := s.svc.CardsOfArticle(c.Request().Context(), a)
+	if err != nil {
+		return err
+	}
+	v := articleForm(a)
+	v.Cards = len(cards)
+	return s.showArticle(c, http.StatusOK, v)
 }
 
 // previewArticle shows the text by the site's own renderer, which lets no markup of the editor's through.

@@ -125,8 +125,9 @@ func TestSettingsKeysAndAccount(t *testing.T) {
 	h := newHouse(t, func(o *handlers.Options) { o.Transport = "smtp.example.com:587" })
 	b := h.desk(newsletter.Owner)
 	page := b.get("/admin/settings").must(t, 200, "smtp.example.com:587", "letter@example.com")
+	forms := page.text + b.get("/admin/settings/brand").must(t, 200).text
 	for _, name := range newsletter.SettingNames() {
-		if !strings.Contains(page.text, `name="`+name+`"`) {
+		if !strings.Contains(forms, `name="`+name+`"`) {
 			t.Errorf("the form has no %s", name)
 		}
 	}

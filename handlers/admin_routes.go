@@ -70,6 +70,8 @@ func (s *server) adminRoutes() []route {
 		{"POST", "/admin/articles/:slug/autosave", desk, s.autosaveArticle, wide},
 		{"GET", "/admin/articles/:slug/history", desk, s.articleHistory, trait{}},
 		{"POST", "/admin/articles/:slug/history/:id/restore", desk, s.restoreArticle, trait{}},
+		{"GET", "/admin/articles/:slug/cards", desk, s.cards, trait{}},
+		{"POST", "/admin/articles/:slug/cards", desk, s.saveCards, trait{}},
 		{"GET", "/admin/articles/:slug/delete", desk, s.deleteArticleForm, trait{}},
 		{"POST", "/admin/articles/:slug/delete", desk, s.deleteArticle, trait{}},
 
@@ -105,6 +107,8 @@ func (s *server) adminRoutes() []route {
 
 		{"GET", "/admin/settings", owner, s.settings, trait{}},
 		{"POST", "/admin/settings", owner, s.saveSettings, trait{}},
+		{"GET", "/admin/settings/brand", owner, s.brand, trait{}},
+		{"POST", "/admin/settings/brand", owner, s.saveBrand, trait{body: logoBody}},
 		{"GET", "/admin/settings/keys", owner, s.keys, trait{}},
 		{"POST", "/admin/settings/keys", owner, s.createKey, trait{}},
 		{"POST", "/admin/settings/keys/:id/revoke", owner, s.revokeKey, trait{}},

@@ -42,6 +42,10 @@ var settingFields = []struct {
 	}},
 	{"검색 등록", "네이버 서치어드바이저와 구글 서치 콘솔이 준 메타 태그에서 content 값만 붙여 넣어 주세요.", []settingField{
 		{Name: "naver_verification", Label: "naver-site-verification"}, {Name: "google_verification", Label: "google-site-verification"},
+		{Name: "indexnow", Label: "IndexNow 주소", Hint: "글을 발행하면 검색 엔진에 바로 알려요. 네이버는 https://searchadvisor.naver.com/indexnow 예요. 비우면 알리지 않아요."},
+	}},
+	{"공유", "링크 복사와 휴대폰의 공유하기는 늘 있어요. 카카오톡은 휴대폰의 공유하기로 보낼 수 있어요.", []settingField{
+		{Name: "share_naver", Label: "아티클과 호 아래에 ‘네이버 공유’를 보여요", Tick: true},
 	}},
 	{"사업자 정보", "모든 편지의 맨 아래에 들어가요. 광고 호는 다섯 칸을 모두 채워야 보낼 수 있어요.", []settingField{
 		{Name: "legal_name", Label: "상호", Complete: "organization"}, {Name: "legal_representative", Label: "대표"},

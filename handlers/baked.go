@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -211,10 +212,16 @@ func (s *server) serveBaked(c echo.Context, status int, p *bakedPage) error {
 	}
 	stamp := s.stamp(s.now())
 	if p.deflated == nil || !acceptsGzip(c.Request()) {
-		return c.HTMLBlob(status, p.plain(stamp))
+		return sized(c, status, p.plain(stamp))
 	}
 	h.Set("Content-Encoding", "gzip")
-	return c.HTMLBlob(status, p.gzip(stamp))
+	return sized(c, status, p.gzip(stamp))
+}
+
+// sized sends a page with its length, which the server cannot know by itself and would cut it into chunks for.
+func sized(c echo.Context, status int, page []byte) error {
+	c.Response().Header().Set("Content-Length", strconv.Itoa(len(page)))
+	return c.HTMLBlob(status, page)
 }
 
 // acceptsGzip reads Accept-Encoding as browsers send it; "gzip;q=0" is a no.

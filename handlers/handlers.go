@@ -50,6 +50,8 @@ type Options struct {
 	Feedback FeedbackHook
 	// Demo is set by the demo only.
 	Demo *Demo
+	// IndexNowKey proves to search engines that announcements are ours: it is served as /KEY.txt. "" serves none.
+	IndexNowKey string
 	// Version is shown at the desk, nowhere else (S46).
 	Version string
 	// Transport says in one line how letters leave: the environment has fixed it. It is shown at the desk.
@@ -81,6 +83,7 @@ type server struct {
 	house     atomic.Pointer[newsletter.House] // as last read, for pages shown while the store is away
 	views     viewSieve
 	pictures  pictures
+	covers    covers
 	oven      oven
 	firstView sync.Once
 

@@ -180,7 +180,7 @@ func (s *server) compress() echo.MiddlewareFunc {
 		MinLength: 1024,
 		Skipper: func(c echo.Context) bool {
 			rule, _ := s.ruleOf(c)
-			return rule.stream || rule.baked || isHead(c) || strings.HasSuffix(c.Request().URL.Path, ".woff2") || strings.HasSuffix(c.Request().URL.Path, ".png")
+			return rule.stream || rule.baked || isHead(c) || strings.HasPrefix(c.Path(), "/assets/") || strings.HasPrefix(c.Path(), "/covers/") || strings.HasSuffix(c.Request().URL.Path, ".png")
 		},
 	})
 }

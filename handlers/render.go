@@ -3,6 +3,7 @@ package handlers
 import (
 	"bytes"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -25,7 +26,10 @@ func (s *server) frame(c echo.Context, p templates.Page, h newsletter.House) tem
 	p.Site = templates.Site{
 		Name: h.SiteName, Tagline: h.Tagline, Author: h.Author, AuthorLine: h.AuthorLine, BaseURL: s.baseURL,
 		Legal: templates.Legal(h.Legal), Naver: h.NaverVerification, Google: h.GoogleVerification,
+		Brand: strings.TrimPrefix(h.Accent, "#"), NaverShare: h.ShareNaver == "on",
 	}
+	logo := h.Sign()
+	p.Site.Logo = templates.LogoRoom(logo.Path, logo.Width, logo.Height)
 	if p.Image == "" && !p.Private {
 		p.Image = s.pictureURL("/share.png", houseCard(h))
 	}

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"fmt"
+	"net/http"
 
 	"github.com/labstack/echo/v4"
 
@@ -38,7 +39,8 @@ type trait struct {
 const (
 	formBody   = 64 << 10
 	adminBody  = 2 << 20
-	importBody = 50<<20 + formBody // a file of 50 MB and the form around it
+	logoBody   = pictureBytes + formBody // a picture and the form around it
+	importBody = 50<<20 + formBody       // a file of 50 MB and the form around it
 )
 
 // access says who may call a route. Its zero value is nobody, and a route with it stops the program at start.
@@ -75,7 +77,7 @@ func (s *server) siteRoutes() []route {
 	outside := trait{outside: true}
 	text, page := trait{pictures: true}, trait{baked: true}
 	bakedText := trait{pictures: true, baked: true}
-	return []route{
+	routes := []route{
 		{"GET", "/", public(), s.home, page},
 		{"POST", "/subscribe", public(), s.subscribe, outside},
 		{"GET", "/subscribe", public(), s.subscribeForm, page},
@@ -148,11 +150,17 @@ func (s *server) siteRoutes() []route {
 		{"GET", "/media/:name", public(), s.media, trait{}},
 		{"GET", "/preview/:token", token(), s.previewLink, trait{pictures: true}},
 		{"GET", "/assets/:hash/*", public(), s.asset, trait{}},
+		{"GET", "/covers/:width/:name", public(), s.cover, trait{}},
+		{"GET", "/brand/:file", public(), s.brandFile, trait{}},
 		{"GET", "/favicon.ico", public(), s.favicon, trait{}},
 		{"POST", "/hooks/feedback/:provider/:token", token(), s.feedbackHook, trait{outside: true, body: hookBody}},
 		{"GET", "/healthz", public(), s.healthz, trait{}},
 		{"GET", "/readyz", public(), s.readyz, trait{}},
 	}
+	if key := s.opt.IndexNowKey; key != "" {
+		routes = append(routes, route{"GET", "/" + key + ".txt", public(), func(c echo.Context) error { return c.String(http.StatusOK, key) }, trait{}})
+	}
+	return routes
 }
 
 // mount puts every route of the house into the registry and under echo, and panics when one of them has no access.

@@ -22,14 +22,24 @@ type articleCard struct {
 	Tags                []string
 	At                  time.Time
 	Views, Comments     int64
+	Cover               string // address of its small picture; without one it is drawn
+	Number              int    // of the issue that carried it first, 0 for none: the drawn cover's
 }
 
-func articleCards(list []newsletter.Article) []articleCard {
+// articleCards are the articles of a list with what stands on their covers.
+func (s *server) articleCards(ctx context.Context, list []newsletter.Article) ([]articleCard, error) {
+	numbers, err := s.svc.NumbersOfArticles(ctx, list)
+	if err != nil {
+		return nil, err
+	}
 	cards := make([]articleCard, len(list))
 	for i, a := range list {
-		cards[i] = articleCard{articlePath(a.Slug), a.Title, a.Summary, a.Tags, a.PublishedAt, a.Views, a.Comments}
+		cards[i] = articleCard{articlePath(a.Slug), a.Title, a.Summary, a.Tags, a.PublishedAt, a.Views, a.Comments, "", numbers[a.ID]}
+		if a.Cover != "" {
+			cards[i].Cover = newsletter.CoverPath(a.Cover, smallCover)
+		}
 	}
-	return cards
+	return cards, nil
 }
 
 // articlePath keeps Hangul in addresses, percent-encoded (korea.md).
@@ -58,7 +68,10 @@ func (s *server) home(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := homeView{Form: s.newSignup().from("home"), Articles: articleCards(list), Issues: issueCards(issues)}
+	v := homeView{Form: s.newSignup().from("home"), Issues: issueCards(issues)}
+	if v.Articles, err = s.articleCards(ctx, list); err != nil {
+		return err
+	}
 	if err := s.frontPage(ctx, &v); err != nil {
 		return err
 	}
@@ -147,7 +160,10 @@ func (s *server) articleList(c echo.Context, f newsletter.ArticleFilter, v listV
 	if v.Tag != "" && len(list) == 0 && f.Cursor == 0 {
 		return &newsletter.Error{Kind: newsletter.NotFound, Msg: "이 태그를 단 글이 없어요."}
 	}
-	v.Articles, v.Form = articleCards(list), s.newSignup()
+	if v.Articles, err = s.articleCards(c.Request().Context(), list); err != nil {
+		return err
+	}
+	v.Form = s.newSignup()
 	if more {
 		next := url.Values{"after": {strconv.FormatInt(int64(list[len(list)-1].ID), 10)}}
 		v.More = c.Request().URL.EscapedPath() + "?" + next.Encode()
@@ -167,6 +183,7 @@ type articleView struct {
 	Views                              int64
 	Tags                               []string
 	Body                               template.HTML
+	Cover                              coverView
 	URL                                string
 	Minutes                            int         // it takes to read
 	Contents                           []section   // of a long text
@@ -238,13 +255,36 @@ func (s *server) articlePage(c echo.Context, status int, a newsletter.Article, f
 	if v.Author == "" {
 		v.Author = house.Author
 	}
+	v.Cover = coverOf(a)
 	v.Minutes, v.Older, v.Newer = readingMinutes(a.Body), older, newer
 	v.Body, v.Contents = contentsOf(body, a.Body)
 	if since := later(a.PublishedAt, a.CreatedAt); a.UpdatedAt.Sub(since) > 24*time.Hour { // an old text taken in today was not changed today
 		v.Updated = a.UpdatedAt
 	}
-	p := templates.Page{Title: a.Title, Description: a.Summary, Canonical: v.URL, Kind: "article", Image: s.pictureURL(articlePath(a.Slug)+"/share.png", s.cardOf(house, a.Title, a.Author, a.PublishedAt, 0)), LinkedData: s.articleData(a, v, house), Body: v}
+	p := templates.Page{Title: a.Title, Description: a.Summary, Canonical: v.URL, Kind: "article", LinkedData: s.articleData(a, v, house), Body: v}
+	p.Image, p.ImageWidth, p.ImageHeight, p.ImageAlt = s.articleImage(a, house), v.Cover.Width, v.Cover.Height, v.Cover.Alt
 	return s.write(c, status, "site/article", s.frame(c, p, house))
+}
+
+// coverView is an article's own picture, in both its sizes. Without an address there is none.
+type coverView struct {
+	URL, Small, Alt string
+	Width, Height   int
+}
+
+func coverOf(a newsletter.Article) coverView {
+	if a.Cover == "" {
+		return coverView{}
+	}
+	return coverView{newsletter.CoverPath(a.Cover, templates.CoverWidth), newsletter.CoverPath(a.Cover, smallCover), a.CoverAlt, templates.CoverWidth, templates.CoverHeight}
+}
+
+// articleImage is what stands for the article elsewhere: its own picture, or a drawn one.
+func (s *server) articleImage(a newsletter.Article, h newsletter.House) string {
+	if a.Cover != "" {
+		return s.baseURL + newsletter.CoverPath(a.Cover, templates.CoverWidth)
+	}
+	return s.pictureURL(articlePath(a.Slug)+"/share.png", s.cardOf(h, a.Title, a.Author, a.PublishedAt, 0))
 }
 
 func later(a, b time.Time) time.Time {
@@ -261,7 +301,7 @@ func (s *server) articleData(a newsletter.Article, v articleView, h newsletter.H
 		"@context": "https://schema.org", "@type": "Article",
 		"headline": string(headline[:min(len(headline), 110)]), "description": a.Summary, "mainEntityOfPage": v.URL,
 		"datePublished": a.PublishedAt.In(s.loc).Format(time.RFC3339), "dateModified": a.UpdatedAt.In(s.loc).Format(time.RFC3339),
-		"image": []string{s.pictureURL(articlePath(a.Slug)+"/share.png", s.cardOf(h, a.Title, a.Author, a.PublishedAt, 0))}, "commentCount": v.Comments.Count,
+		"image": []string{s.articleImage(a, h)}, "commentCount": v.Comments.Count,
 		"author":    map[string]string{"@type": "Person", "name": v.Author},
 		"publisher": map[string]string{"@type": "Organization", "name": h.SiteName, "url": s.baseURL},
 		"isPartOf":  map[string]string{"@type": "WebSite", "name": h.SiteName, "url": s.baseURL},

@@ -59,10 +59,17 @@ func cardHTML(href string, c newsletter.Card) string {
 		site = strings.TrimPrefix(u.Hostname(), "www.")
 	}
 	var b strings.Builder
+	if c.Title == "" { // nothing is known of it but that it is gone
+		c.Title = html.UnescapeString(href)
+	}
 	b.WriteString(`<a class="linkcard" href="` + href + `" rel="noopener"><strong>` + html.EscapeString(c.Title) + `</strong>`)
 	if c.Summary != "" {
 		b.WriteString(`<span>` + html.EscapeString(c.Summary) + `</span>`)
 	}
-	b.WriteString(`<small>` + html.EscapeString(site) + `</small></a>`)
+	b.WriteString(`<small>` + html.EscapeString(site))
+	if !c.DeadAt.IsZero() {
+		b.WriteString(` · 지금은 열리지 않는 링크예요`)
+	}
+	b.WriteString(`</small></a>`)
 	return b.String()
 }

@@ -9,6 +9,8 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -57,8 +59,25 @@ func (s *server) asset(c echo.Context) error {
 	if kind == "" {
 		kind = echo.MIMEOctetStream
 	}
+	if name == fontRules {
+		h.Add("Vary", "Save-Data")
+		if strings.EqualFold(c.Request().Header.Get("Save-Data"), "on") { // who counts bytes reads in the face that is there
+			return c.Blob(http.StatusOK, kind, nil)
+		}
+	}
+	if packed := s.pages.Assets().Packed(name); packed != nil {
+		h.Add("Vary", "Accept-Encoding")
+		if acceptsGzip(c.Request()) {
+			h.Set("Content-Encoding", "gzip")
+			data = packed
+		}
+	}
+	h.Set("Content-Length", strconv.Itoa(len(data)))
 	return c.Blob(http.StatusOK, kind, data)
 }
+
+// fontRules is the style sheet that names the font's files.
+const fontRules = "vendor/pretendard/pretendard.css"
 
 func (s *server) favicon(c echo.Context) error {
 	u, err := s.pages.Assets().URL("icon.svg")

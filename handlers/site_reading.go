@@ -66,7 +66,7 @@ func (s *server) besideArticle(c echo.Context, this newsletter.Article) (older, 
 			return nil, nil, err
 		}
 		if len(list) > 0 {
-			*side.card = &articleCards(list[:1])[0]
+			*side.card = &articleCard{URL: articlePath(list[0].Slug), Title: list[0].Title}
 		}
 	}
 	return older, newer, nil
@@ -98,5 +98,5 @@ func (s *server) otherArticles(c echo.Context, this newsletter.Article) ([]artic
 			}
 		}
 	}
-	return articleCards(others), nil
+	return s.articleCards(c.Request().Context(), others)
 }

@@ -48,12 +48,12 @@ func (s *server) cardOf(h newsletter.House, title, author string, at time.Time, 
 	if author != "" {
 		foot = strings.Trim(author+" · "+foot, " ·")
 	}
-	return templates.ShareCard{Site: h.SiteName, Title: title, Foot: foot, Issue: issue}
+	return templates.ShareCard{Site: h.SiteName, Title: title, Foot: foot, Issue: issue, Accent: h.Accent}
 }
 
 // pictureURL changes with what is on the picture: messengers keep one for weeks under its address.
 func (s *server) pictureURL(path string, card templates.ShareCard) string {
-	return s.baseURL + path + "?v=" + shortHash([]byte(card.Site + "\x00" + card.Title + "\x00" + card.Foot))[:8]
+	return s.baseURL + path + "?v=" + shortHash([]byte(card.Site + "\x00" + card.Title + "\x00" + card.Foot + "\x00" + card.Accent))[:8]
 }
 
 func (s *server) sendPicture(c echo.Context, card templates.ShareCard) error {
@@ -83,7 +83,7 @@ func houseCard(h newsletter.House) templates.ShareCard {
 	if title == "" {
 		title = h.SiteName
 	}
-	return templates.ShareCard{Site: h.SiteName, Title: title, Foot: h.Author}
+	return templates.ShareCard{Site: h.SiteName, Title: title, Foot: h.Author, Accent: h.Accent}
 }
 
 func (s *server) articlePicture(c echo.Context) error {

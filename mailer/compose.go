@@ -86,6 +86,7 @@ func letterView(k *marker, s newsletter.Snapshot, date time.Time) templates.Issu
 	l := templates.IssueLetter{
 		Number: s.Number, Date: newsletter.DateLong(date, date.Location()), Subject: k.names(s.Subject),
 		Heading: k.names(strings.TrimSpace(strings.TrimPrefix(s.Subject, newsletter.AdLabel))), Preheader: k.names(s.Preheader),
+		Accent: s.House.Accent, Logo: logoOf(s.House),
 		SiteName: s.House.SiteName, Author: s.House.Author, AuthorLine: s.House.AuthorLine, BaseURL: base,
 		Intro: k.names(s.Intro), Outro: k.names(s.Outro), Sponsor: k.names(s.Sponsor), LegalLine: s.House.Legal.Line(),
 		Consent: k.put(mark{kind: markConsent}), WebURL: issueURL + "/letter", ShareURL: issueURL + "/share", PrivacyURL: base + "/privacy",
@@ -99,9 +100,18 @@ func letterView(k *marker, s newsletter.Snapshot, date time.Time) templates.Issu
 		l.Links = append(l.Links, templates.LetterLink{URL: link.URL, Title: title, Source: link.Source, Summary: link.Summary})
 	}
 	for _, a := range s.Articles {
-		l.Articles = append(l.Articles, templates.LetterArticle{Title: a.Title, URL: base + "/articles/" + url.PathEscape(a.Slug), Body: k.names(a.Body)})
+		v := templates.LetterArticle{Title: a.Title, URL: base + "/articles/" + url.PathEscape(a.Slug), Body: k.names(a.Body), CoverAlt: a.CoverAlt}
+		if a.Cover != "" {
+			v.CoverURL = base + newsletter.CoverPath(a.Cover, 600)
+		}
+		l.Articles = append(l.Articles, v)
 	}
 	return l
+}
+
+func logoOf(h newsletter.House) templates.Logo {
+	l := h.Sign()
+	return templates.LogoRoom(h.BaseURL+l.Path, l.Width, l.Height)
 }
 
 // Parts gives both parts as one reader gets them; nothing in them is counted.

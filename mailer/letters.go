@@ -169,7 +169,7 @@ func (l *Letters) ComposeNotice(ctx context.Context, n newsletter.Notice) (Lette
 		return Letter{}, fmt.Errorf("compose notice %d: %w", n.ID, err)
 	}
 	view := l.noticeView(n, house)
-	view.SiteName, view.HomeURL, view.LegalLine = house.SiteName, house.BaseURL+"/", house.Legal.Line()
+	view.SiteName, view.HomeURL, view.LegalLine, view.Accent = house.SiteName, house.BaseURL+"/", house.Legal.Line(), house.Accent
 	htmlPart, text, err := l.Mails.Notice(view)
 	if err != nil {
 		return Letter{}, err
@@ -260,16 +260,17 @@ func (l *Letters) noticeView(n newsletter.Notice, h newsletter.House) templates.
 			After: []string{"링크는 30분 동안 한 번 쓸 수 있어요."},
 		}
 	case newsletter.NoticeWelcome:
-		paragraphs := []string{
-			hello, "구독이 시작됐어요. 다음 호부터 이 주소로 보내 드릴게요.",
-			h.SiteName + "에서 알려 드립니다. " + day + "에 뉴스레터 수신에 동의하셨고, 그대로 처리했습니다.",
-		}
+		// The button comes first, the notice that the law asks for (정보통신망법 §50⑦) below it.
+		notice := []string{h.SiteName + "에서 알려 드립니다. " + day + "에 뉴스레터 수신에 동의하셨고, 그대로 처리했습니다."}
 		if p.AdAlso {
-			paragraphs = append(paragraphs, day+"에 광고성 정보 수신에도 동의하셨습니다.")
+			notice = append(notice, day+"에 광고성 정보 수신에도 동의하셨습니다.")
 		}
 		return templates.NoticeLetter{
-			Subject: h.SiteName + " 구독이 시작됐어요", Heading: "반가워요!", Paragraphs: paragraphs, Button: "지난 호 읽기", ButtonURL: h.BaseURL + "/issues",
-			After: []string{"동의는 모든 편지 아래의 수신거부로 언제든지 거둘 수 있습니다."},
+			Subject: h.SiteName + " 구독이 시작됐어요", Heading: "반가워요!",
+			Paragraphs: []string{hello, "구독이 시작됐어요. 다음 호부터 이 주소로 보내 드릴게요. 기다리는 동안 지난 호를 읽어 보세요."},
+			Button:     "지난 호 읽기", ButtonURL: h.BaseURL + "/issues",
+			After:    append(notice, "동의는 모든 편지 아래의 수신거부로 언제든지 거둘 수 있습니다."),
+			LeaveURL: h.BaseURL + "/u/" + keys.Sign(newsletter.PurposeUnsubscribe, int64(n.Subscriber), time.Time{}),
 		}
 	case newsletter.NoticeRefusal:
 		return templates.NoticeLetter{

@@ -3,6 +3,8 @@ package newsletter
 import (
 	"context"
 	"fmt"
+	"net/url"
+	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -18,16 +20,42 @@ var settingNames = map[string]func(*House) *string{
 	"author_line":          func(h *House) *string { return &h.AuthorLine },
 	"from_name":            func(h *House) *string { return &h.FromName },
 	"comment_words":        func(h *House) *string { return &h.CommentWords },
+	"logo":                 func(h *House) *string { return &h.Logo },
+	"accent":               func(h *House) *string { return &h.Accent },
 	"naver_verification":   func(h *House) *string { return &h.NaverVerification },
 	"google_verification":  func(h *House) *string { return &h.GoogleVerification },
 	"tracking_off":         func(h *House) *string { return &h.TrackingOff },
 	"undo_seconds":         func(h *House) *string { return &h.UndoSeconds },
+	"indexnow":             func(h *House) *string { return &h.IndexNow },
+	"share_naver":          func(h *House) *string { return &h.ShareNaver },
 	"legal_name":           func(h *House) *string { return &h.Legal.Name },
 	"legal_representative": func(h *House) *string { return &h.Legal.Representative },
 	"legal_address":        func(h *House) *string { return &h.Legal.Address },
 	"legal_phone":          func(h *House) *string { return &h.Legal.Phone },
 	"legal_email":          func(h *House) *string { return &h.Legal.Email },
 }
+
+var logoSign = regexp.MustCompile(`^[A-Za-z0-9_-]+\.(?:png|jpg|gif) ([1-9][0-9]{0,3})x([1-9][0-9]{0,3})$`)
+
+// Logo is a picture of the library that stands for the house.
+type Logo struct {
+	Path          string // "" for none
+	Width, Height int
+}
+
+// Sign reads the setting, which is the picture's name and its size: "abc.png 360x120".
+func (h House) Sign() Logo {
+	m := logoSign.FindStringSubmatch(h.Logo)
+	if m == nil {
+		return Logo{}
+	}
+	name, _, _ := strings.Cut(h.Logo, " ")
+	w, _ := strconv.Atoi(m[1])
+	height, _ := strconv.Atoi(m[2])
+	return Logo{"/media/" + name, w, height}
+}
+
+var accentColour = regexp.MustCompile(`^#[0-9a-f]{6}$`)
 
 // SettingNames lists the admin's settings in alphabetical order.
 func SettingNames() []string {
@@ -114,6 +142,22 @@ func (s *Service) PutSettings(ctx context.Context, actor string, values map[stri
 			continue
 		}
 		clean[name] = line
+	}
+	if l := clean["logo"]; l != "" && !logoSign.MatchString(l) {
+		faults = append(faults, invalid("logo", "로고는 설정 › 브랜드에서 올려 주세요."))
+	}
+	if a, set := clean["accent"]; set {
+		if clean["accent"] = strings.ToLower(a); a != "" && !accentColour.MatchString(clean["accent"]) {
+			faults = append(faults, invalid("accent", "색은 #과 여섯 자리 숫자·영문(a–f)으로 적어 주세요. 예: #0b5c9e"))
+		}
+	}
+	if on := clean["share_naver"]; on != "" && on != "on" {
+		faults = append(faults, invalid("share_naver", "켜려면 on, 끄려면 빈 값이에요."))
+	}
+	if at := clean["indexnow"]; at != "" {
+		if u, err := url.Parse(at); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+			faults = append(faults, invalid("indexnow", "https:// 로 시작하는 주소여야 해요. 예: https://searchadvisor.naver.com/indexnow"))
+		}
 	}
 	if err := faults.Err(); err != nil {
 		return err

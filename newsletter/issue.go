@@ -179,6 +179,9 @@ type SnapshotArticle struct {
 	Summary string `json:"summary"`
 	Body    string `json:"body"`
 	Author  string `json:"author"`
+	// Cover is the address of its picture on the site.
+	Cover    string `json:"cover,omitempty"`
+	CoverAlt string `json:"cover_alt,omitempty"`
 }
 
 // Legal is the sender's data that Korean law asks for in advertising letters
@@ -220,6 +223,9 @@ type House struct {
 	// or the polled mailbox, whose messages carry the token in their subject.
 	MailLeave string `json:"mail_leave,omitempty"`
 	Legal     Legal  `json:"legal"`
+	// The brand: a picture's name and size (see Sign), "" for the mark, and a colour like #0b5c9e, "" for the house's own.
+	Logo   string `json:"logo,omitempty"`
+	Accent string `json:"accent,omitempty"`
 
 	// TrackingOff counts no opening and no click of any issue; links of letters that have left go on leading where they did.
 	TrackingOff string `json:"-"` // on, or ""
@@ -229,6 +235,8 @@ type House struct {
 	CommentWords       string `json:"-"` // comma-separated: comments with one of them wait for the editor
 	NaverVerification  string `json:"-"` // content of naver-site-verification
 	GoogleVerification string `json:"-"`
+	IndexNow           string `json:"-"` // where search engines are told of new pages, "" for nowhere
+	ShareNaver         string `json:"-"` // "on": a link that shares to Naver beside the others
 }
 
 // IssueFilter selects issues for a list, highest number first.

@@ -62,6 +62,9 @@ func (s *Service) CreateArticle(ctx context.Context, actor string, a Article) (A
 		if err := tellPublished(ctx, tx, Article{}, a); err != nil {
 			return err
 		}
+		if err := s.announceArticle(ctx, tx, Article{}, a); err != nil {
+			return err
+		}
 		return bumpIf(ctx, tx, a.Status == ArticlePublished)
 	})
 	if err != nil {
@@ -233,6 +236,9 @@ func (s *Service) updateArticle(ctx context.Context, actor, slug string, change 
 		if err := tellPublished(ctx, tx, was, a); err != nil {
 			return err
 		}
+		if err := s.announceArticle(ctx, tx, was, a); err != nil {
+			return err
+		}
 		return bumpIf(ctx, tx, was.Status == ArticlePublished || a.Status == ArticlePublished)
 	})
 	if err != nil {
@@ -365,6 +371,24 @@ func (s *Service) IssuesOfArticle(ctx context.Context, slug string) ([]Issue, er
 		slices.SortFunc(all, func(a, b Issue) int { return b.Number - a.Number })
 		return slices.CompactFunc(all, func(a, b Issue) bool { return a.ID == b.ID }), nil
 	})
+}
+
+// NumbersOfArticles tells in which issue each article appeared first; one that has not appeared is left out.
+func (s *Service) NumbersOfArticles(ctx context.Context, list []Article) (map[ArticleID]int, error) {
+	numbers := map[ArticleID]int{}
+	err := s.view(ctx, func(tx Tx) error {
+		for _, a := range list {
+			issues, err := tx.IssuesWithArticle(ctx, a.Slug)
+			if err != nil {
+				return err
+			}
+			if n := len(issues); n > 0 {
+				numbers[a.ID] = issues[n-1].Number
+			}
+		}
+		return nil
+	})
+	return numbers, err
 }
 
 // CountView counts one view of an article, in memory; the caller has left out bots and repeated looks. FlushViews

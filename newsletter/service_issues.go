@@ -342,7 +342,7 @@ func (s *Service) snapshot(ctx context.Context, tx Tx, i Issue, variant int) (Sn
 		if err != nil {
 			return Snapshot{}, fmt.Errorf("article %s: %w", slug, err)
 		}
-		snap.Articles = append(snap.Articles, SnapshotArticle{Slug: a.Slug, Title: a.Title, Summary: a.Summary, Body: a.Body, Author: a.Author})
+		snap.Articles = append(snap.Articles, SnapshotArticle{Slug: a.Slug, Title: a.Title, Summary: a.Summary, Body: a.Body, Author: a.Author, Cover: a.Cover, CoverAlt: a.CoverAlt})
 	}
 	return snap, nil
 }

@@ -546,6 +546,9 @@ func (s *Service) finish(ctx context.Context, i Issue) error {
 		if err := tx.MoveIssue(ctx, i, IssueSending); err != nil {
 			return err
 		}
+		if err := s.announce(ctx, tx, fmt.Sprintf("/issues/%d", i.Number)); err != nil {
+			return err
+		}
 		return tx.Emit(ctx, "issue.done", fmt.Sprintf(`{"number":%d}`, i.Number), now)
 	})
 }

@@ -43,6 +43,7 @@ type Tx interface {
 	HistoryTx
 	LinkCheckTx
 	StoryTx
+	AnnounceTx
 }
 
 // SubscriberTx keeps readers, their consents, grants and timeline.

@@ -1,6 +1,8 @@
 package templates
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -19,6 +21,7 @@ var staticFiles embed.FS
 type Assets struct {
 	files  fs.FS
 	hashes map[string]string // of each bundle
+	packed map[string][]byte // what is text, compressed once
 }
 
 const vendorDir = "vendor/"
@@ -29,6 +32,7 @@ func newAssets() (*Assets, error) {
 		return nil, err
 	}
 	sums := map[string][]byte{}
+	a := &Assets{files: files, hashes: map[string]string{}, packed: map[string][]byte{}}
 	err = fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -38,6 +42,9 @@ func newAssets() (*Assets, error) {
 			return err
 		}
 		sum := sha256.Sum256(data)
+		if a.packed[name], err = packedText(name, data); err != nil {
+			return err
+		}
 		b := bundleOf(name)
 		sums[b] = fmt.Appendf(sums[b], "%s %x\n", name, sum) // WalkDir goes in lexical order
 		return nil
@@ -45,13 +52,33 @@ func newAssets() (*Assets, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Assets{files: files, hashes: map[string]string{}}
 	for b, list := range sums {
 		sum := sha256.Sum256(list)
 		a.hashes[b] = hex.EncodeToString(sum[:6])
 	}
 	return a, nil
 }
+
+// packedText compresses a file that is worth it, as well as can be: it is done once and served for ever.
+func packedText(name string, data []byte) ([]byte, error) {
+	switch path.Ext(name) {
+	case ".css", ".js", ".svg":
+	default:
+		return nil, nil
+	}
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = w.Write(data); err == nil {
+		err = w.Close()
+	}
+	return b.Bytes(), err
+}
+
+// Packed is a file that Open gives, compressed; nil when it is not worth it.
+func (a *Assets) Packed(name string) []byte { return a.packed[name] }
 
 func bundleOf(name string) string {
 	rest, vendored := strings.CutPrefix(name, vendorDir)

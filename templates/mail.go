@@ -29,6 +29,8 @@ type IssueLetter struct {
 	Sponsor            string // Markdown, boxed and labelled
 	Links              []LetterLink
 	Articles           []LetterArticle
+	Accent             string // of the brand, "" for the house's own
+	Logo               Logo
 	LegalLine          string
 	Consent            string // "2026년 11월 1일 뉴스레터 수신에 동의하신 분께"
 
@@ -42,8 +44,9 @@ type LetterLink struct{ URL, Title, Source, Summary string }
 
 // LetterArticle is a long read within the letter.
 type LetterArticle struct {
-	Title, URL string
-	Body       string // Markdown
+	Title, URL         string
+	Body               string // Markdown
+	CoverURL, CoverAlt string
 }
 
 // NoticeLetter is a single letter: a heading, some paragraphs, at most one button.
@@ -52,9 +55,29 @@ type NoticeLetter struct {
 	Paragraphs        []string
 	Button, ButtonURL string
 	After             []string
+	LeaveURL          string // of the reader, "" where there is nothing to leave
 	SiteName, HomeURL string
+	Accent            string
 	LegalLine         string
 }
+
+// letterColours are what a letter's styles name of a brand.
+type letterColours struct{ Light, Dark, On, DarkOn template.CSS }
+
+// coloursOf takes the house's own colours where a brand cannot be read: a letter must not fail for its colour.
+func coloursOf(accent string) letterColours {
+	b, err := NewBrand(accent)
+	if err != nil {
+		b = HouseBrand
+	}
+	return letterColours{template.CSS(b.Accent), template.CSS(b.DarkAccent), template.CSS(b.On), template.CSS(b.DarkOn)}
+}
+
+// Colour is of the brand.
+func (l IssueLetter) Colour() letterColours { return coloursOf(l.Accent) }
+
+// Colour is of the brand.
+func (l NoticeLetter) Colour() letterColours { return coloursOf(l.Accent) }
 
 // Initial stands where a picture of the author would.
 func (l IssueLetter) Initial() string {
@@ -100,8 +123,8 @@ type letterHTML struct {
 }
 
 type articleHTML struct {
-	Title, URL string
-	Body       template.HTML
+	LetterArticle
+	Body template.HTML
 }
 
 // Issue renders both parts of an issue's letter, its styles inlined.
@@ -124,7 +147,7 @@ func (m *Mails) Issue(l IssueLetter) (html, text string, err error) {
 		if err != nil {
 			return "", "", err
 		}
-		v.Articles = append(v.Articles, articleHTML{a.Title, a.URL, body})
+		v.Articles = append(v.Articles, articleHTML{a, body})
 	}
 	html, err = inlined(m.issue, v)
 	return html, issueText(l), err
@@ -235,6 +258,9 @@ func noticeText(l NoticeLetter) string {
 		parts = append(parts, l.Button+" ( "+l.ButtonURL+" )")
 	}
 	parts = append(parts, l.After...)
+	if l.LeaveURL != "" {
+		parts = append(parts, "수신거부 ( "+l.LeaveURL+" )")
+	}
 	parts = append(parts, "----------\n"+l.SiteName+" · "+l.HomeURL+"\n"+l.LegalLine)
 	return strings.Join(parts, "\n\n") + "\n"
 }

@@ -32,6 +32,8 @@ var adminPages = []pageFile{
 	{"admin/import_new", adminLayout},
 	{"admin/import", adminLayout},
 	{"admin/settings", adminLayout},
+	{"admin/brand", adminLayout},
+	{"admin/cards", adminLayout},
 	{"admin/keys", adminLayout},
 	{"admin/feedback", adminLayout},
 	{"admin/account", adminLayout},

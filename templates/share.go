@@ -8,6 +8,7 @@ import (
 	"image/draw"
 	"image/png"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode"
@@ -29,6 +30,8 @@ type ShareCard struct {
 	Title string
 	Foot  string // a line at the bottom: author and date
 	Issue int    // the hero; 0 for none
+	// Accent is the brand's colour, "" for the house's own.
+	Accent string
 }
 
 const (
@@ -41,8 +44,17 @@ var (
 	shareGround = color.RGBA{0xff, 0xfd, 0xf9, 0xff}
 	shareInk    = color.RGBA{0x24, 0x21, 0x1d, 0xff}
 	shareSoft   = color.RGBA{0x63, 0x5d, 0x54, 0xff}
-	shareAccent = color.RGBA{0x0b, 0x5c, 0x9e, 0xff}
 )
+
+// accent is the brand's colour as a picture takes it.
+func (s ShareCard) accent() color.Color {
+	b, err := NewBrand(s.Accent)
+	if err != nil {
+		b = HouseBrand
+	}
+	n, _ := strconv.ParseUint(b.Accent[1:], 16, 32)
+	return color.RGBA{uint8(n >> 16), uint8(n >> 8), uint8(n), 0xff}
+}
 
 // shareFont is parsed with the first picture.
 var shareFont = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(boldFont) })
@@ -104,7 +116,7 @@ func (s ShareCard) Draw(w io.Writer) error {
 
 func (s ShareCard) draw(c *canvas) error {
 	c.bar(shareMargin, 92, shareWidth-2*shareMargin, 5, shareInk)
-	c.bar(shareMargin, 127, 36, 36, shareAccent)
+	c.bar(shareMargin, 127, 36, 36, s.accent())
 	c.bar(shareMargin+9, 137, 18, 4, shareGround) // the T of the mark
 	c.bar(shareMargin+16, 137, 4, 17, shareGround)
 	if err := c.write(shareable(s.Site), 32, shareMargin+52, 156, shareInk); err != nil {
@@ -125,7 +137,7 @@ func (s ShareCard) draw(c *canvas) error {
 		if err := c.write(number, size, right, 470, shareInk); err != nil {
 			return err
 		}
-		if err := c.write("호", 56, right+n+18, 470, shareAccent); err != nil {
+		if err := c.write("호", 56, right+n+18, 470, s.accent()); err != nil {
 			return err
 		}
 		right -= 48

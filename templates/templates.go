@@ -25,6 +25,9 @@ type Page struct {
 	Canonical   string // whole address, "" for none
 	Feed        string // path before /feed.xml of the page's own feed, "" for the house's
 	Image       string // whole address of a picture for shares, "" for none
+	ImageWidth  int    // 0 is the drawn one's: 1200 by 630
+	ImageHeight int
+	ImageAlt    string // "" is the title
 	Kind        string // OpenGraph type: website (default) or article
 	NoIndex     bool
 	Private     bool   // behind a token: no share tags, no feeds
@@ -43,6 +46,16 @@ type Site struct {
 	BaseURL                           string // no slash at the end
 	Legal                             Legal
 	Naver, Google                     string // what proves to a search engine whose site this is
+	Brand                             string // six hexadecimal digits, "" for the house's own colour
+	Logo                              Logo
+	NaverShare                        bool
+}
+
+// Logo is the house's picture with the room it takes. Without an address there is none.
+type Logo struct {
+	URL           string
+	Width, Height int
+	Wide          bool // it says the name itself
 }
 
 // Legal is the sender's data in the footer.

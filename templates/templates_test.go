@@ -112,11 +112,11 @@ func TestAssetsAreServedByHashAndNothingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	font, err := a.URL("vendor/pretendard/woff2-dynamic-subset/PretendardVariable.subset.0.woff2")
+	font, err := a.URL("vendor/pretendard/woff2-dynamic-subset/Pretendard-Bold.subset.0.woff2")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.TrimSuffix(css, "pretendard.css") != strings.TrimSuffix(font, "woff2-dynamic-subset/PretendardVariable.subset.0.woff2") {
+	if strings.TrimSuffix(css, "pretendard.css") != strings.TrimSuffix(font, "woff2-dynamic-subset/Pretendard-Bold.subset.0.woff2") {
 		t.Errorf("style sheet at %s, font at %s", css, font)
 	}
 	for _, name := range []string{"", ".", "..", "../templates.go", "vendor", "vendor/../site.css", "/etc/passwd", "site.css/", "vendor\\pretendard", "site.css\x00"} {

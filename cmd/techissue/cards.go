@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/url"
 	"strings"
 	"time"
@@ -51,4 +53,37 @@ func (a *app) readCards(ctx context.Context) error {
 		}
 		failed = err != nil
 	}
+}
+
+// checkLinks looks every minute whether a few pages behind links are still there, each once a week, and tells search engines of
+// pages that are owed to them.
+func (a *app) checkLinks(ctx context.Context) error {
+	client := outbound.New(outbound.Options{Agent: "techissue-links (+" + a.cfg.BaseURL + ")"})
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if _, err := a.svc.CheckLinks(ctx, client.Gone); err != nil && ctx.Err() == nil {
+			a.log.Error("check links", "err", err)
+		}
+		n, err := a.svc.AnnouncePages(ctx, func(ctx context.Context, endpoint, site string, urls []string) error {
+			return client.Announce(ctx, endpoint, site, a.indexNowKey(), urls)
+		})
+		if err != nil && ctx.Err() == nil {
+			a.log.Warn("announce pages", "err", err) // they stay owed
+		}
+		if n > 0 {
+			a.log.Info("pages announced", "pages", n)
+		}
+	}
+}
+
+// indexNowKey is the house's for as long as its first secret is.
+func (a *app) indexNowKey() string {
+	sum := sha256.Sum256([]byte("indexnow" + a.keys.Sign(newsletter.PurposePreview, 1, time.Time{})))
+	return hex.EncodeToString(sum[:16])
 }

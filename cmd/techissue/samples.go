@@ -43,6 +43,12 @@ var sampleLinks = []newsletter.RoundupLink{
 	{URL: "https://news.example.com/a", Title: "새 요금제가 나왔습니다", Source: "보기일보", Summary: "지난 호에 실었던 소식입니다."},
 }
 
+// sampleCards are what the pages behind the first article's links would say of themselves: the demo asks nothing of the network.
+var sampleCards = []newsletter.Card{
+	{URL: "https://news.example.com/chips/1", Title: "밥솥 안의 작은 계산기", Summary: "가전 회사 세 곳이 같은 칩을 고른 까닭을 물었습니다.", Site: "보기일보"},
+	{URL: "https://lab.example.org/edge?id=20", Title: "집 안에서 끝나는 계산, 어디까지 되나", Summary: "멀리 보내지 않고 알아듣는 기계 스무 대를 견주었습니다.", Site: "보기연구소"},
+}
+
 // samples writes the demo's articles, readers and the issue that is ready to go. It returns the issue's number.
 func (a *app) samples(ctx context.Context, readers int) (int, error) {
 	var slugs []string
@@ -57,6 +63,9 @@ func (a *app) samples(ctx context.Context, readers int) (int, error) {
 		if n == 0 {
 			first = made.ID
 		}
+	}
+	if err := a.svc.EditCards(ctx, "system", slugs[0], sampleCards); err != nil {
+		return 0, fmt.Errorf("sample link cards: %w", err)
 	}
 	if err := a.sampleComments(ctx, first); err != nil {
 		return 0, fmt.Errorf("sample comments: %w", err)

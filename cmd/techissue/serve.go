@@ -104,6 +104,7 @@ func (a *app) listen(parts *parts, demo *handlers.Demo) error {
 	if demo == nil {
 		parts.run("cards", a.readCards)
 		parts.run("sender's domain", a.watchSender)
+		parts.run("links", a.checkLinks)
 	}
 	parts.run("articles", a.publishDue)
 	parts.run("search", func(ctx context.Context) error {
@@ -145,7 +146,7 @@ func (a *app) door(parts *parts, demo *handlers.Demo) (http.Handler, error) {
 	formKey := sha256.Sum256([]byte(a.keys.Sign(newsletter.PurposePreview, 0, time.Time{})))
 	return handlers.New(handlers.Options{
 		Service: a.svc, Pages: pages, Log: a.log, Now: now, Location: a.cfg.loc, BaseURL: a.cfg.BaseURL, TrustedProxies: a.cfg.proxy,
-		FormKey: formKey[:], Ready: a.ready, Demo: demo, Transport: a.transportText(), Version: versionText(), Observe: a.metrics.observe, Feedback: a.hook(), Fetch: fetch,
+		FormKey: formKey[:], Ready: a.ready, Demo: demo, Transport: a.transportText(), Version: versionText(), Observe: a.metrics.observe, Feedback: a.hook(), Fetch: fetch, IndexNowKey: a.indexNowKey(),
 		Background: func(work func(context.Context)) {
 			parts.run("work of a request", func(ctx context.Context) error {
 				work(ctx)
