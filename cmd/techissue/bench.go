@@ -18,7 +18,7 @@ func (c *cli) bench() *cobra.Command {
 	cmd := &cobra.Command{Use: "bench", Short: "Measure this machine and this program", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		return cmd.Help()
 	}}
-	cmd.AddCommand(c.benchSend(), c.benchSink())
+	cmd.AddCommand(c.benchSend(), c.benchWeb(), c.benchSink(), c.benchHello())
 	return cmd
 }
 

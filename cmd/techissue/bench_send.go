@@ -191,13 +191,15 @@ func (b *benchReaders) Read(p []byte) (int, error) {
 const benchSentence = "요즘 메일함을 열면 읽지 않은 편지가 쌓여 있습니다. 그런데도 아침마다 한 통은 꼭 열어 보게 되는데, 짧고 친절하기 때문입니다. 오늘은 그 까닭을 천천히 따라가 봅니다. "
 
 // benchIssue is an ordinary issue: five links and an article, about 12 KB of Korean text.
+const benchTitle = "아침마다 여는 한 통의 편지"
+
 func (a *app) benchIssue(ctx context.Context, o benchOptions) (int, error) {
 	var body strings.Builder
 	for n := range 9 {
 		fmt.Fprintf(&body, "## %d번째 이야기\n\n%s\n\n%s\n\nhttps://news.example.com/story/%d\n\n", n+1, strings.Repeat(benchSentence, 2), strings.Repeat(benchSentence, 2), n)
 	}
 	art, err := a.svc.CreateArticle(ctx, "bench", newsletter.Article{
-		Title: "아침마다 여는 한 통의 편지", Summary: "짧고 친절한 글의 힘", Body: body.String(), Status: newsletter.ArticlePublished, PublishedAt: now(),
+		Title: benchTitle, Summary: "짧고 친절한 글의 힘", Body: body.String(), Status: newsletter.ArticlePublished, PublishedAt: now(),
 	})
 	if err != nil {
 		return 0, err
