@@ -12,14 +12,14 @@ import (
 
 const issueColumns = `
 SELECT id, number, state, subject, preheader, kind, intro, links, articles, sponsor, outro, without_ad_consent, uncertain, tracking,
-	audience, expires_at, archived, scheduled_at, accepted_at, prepared_at, done_at, recipients, pause_reason, version, created_at, updated_at
+	audience, portions, expires_at, archived, scheduled_at, accepted_at, prepared_at, done_at, recipients, pause_reason, version, created_at, updated_at
 FROM issues WHERE TRUE`
 
 func scanIssue(r scanner) (newsletter.Issue, error) {
 	var i newsletter.Issue
 	var links, articles, audience string
 	err := r.Scan(&i.ID, &i.Number, &i.State, &i.Subject, &i.Preheader, &i.Kind, &i.Intro, &links, &articles, &i.Sponsor, &i.Outro,
-		&i.WithoutAdConsent, &i.Uncertain, asFlag(&i.Tracking), &audience, asTime(&i.ExpiresAt), asFlag(&i.Archived), asTime(&i.ScheduledAt),
+		&i.WithoutAdConsent, &i.Uncertain, asFlag(&i.Tracking), &audience, &i.Portions, asTime(&i.ExpiresAt), asFlag(&i.Archived), asTime(&i.ScheduledAt),
 		asTime(&i.AcceptedAt), asTime(&i.PreparedAt), asTime(&i.DoneAt), &i.Recipients, &i.PauseReason, &i.Version, asTime(&i.CreatedAt), asTime(&i.UpdatedAt))
 	if err != nil {
 		return i, err
@@ -72,12 +72,12 @@ func (t *Tx) PutIssue(ctx context.Context, i *newsletter.Issue) error {
 		i.Content.Articles = []string{}
 	}
 	args := []any{i.Number, i.Subject, i.Preheader, i.Kind, i.Intro, jsonText(i.Links), jsonText(i.Content.Articles), i.Sponsor, i.Outro, i.WithoutAdConsent,
-		i.Uncertain, flag(i.Tracking), jsonText(i.Audience), orNull(i.ExpiresAt), flag(i.Archived), ms(i.UpdatedAt)}
+		i.Uncertain, flag(i.Tracking), jsonText(i.Audience), i.Portions, orNull(i.ExpiresAt), flag(i.Archived), ms(i.UpdatedAt)}
 	if i.ID == 0 {
 		id, err := t.insert(ctx, `
 			INSERT INTO issues (number, subject, preheader, kind, intro, links, articles, sponsor, outro, without_ad_consent, uncertain, tracking,
-				audience, expires_at, archived, updated_at, created_at, state, version)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'draft', 1) RETURNING id`, append(args, ms(i.CreatedAt))...)
+				audience, portions, expires_at, archived, updated_at, created_at, state, version)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'draft', 1) RETURNING id`, append(args, ms(i.CreatedAt))...)
 		if err != nil {
 			return taken(err, "number", "이미 있는 호 번호예요.")
 		}
@@ -86,7 +86,7 @@ func (t *Tx) PutIssue(ctx context.Context, i *newsletter.Issue) error {
 	}
 	err := t.swap(ctx, errVersion, `
 		UPDATE issues SET number = ?, subject = ?, preheader = ?, kind = ?, intro = ?, links = ?, articles = ?, sponsor = ?, outro = ?, without_ad_consent = ?,
-			uncertain = ?, tracking = ?, audience = ?, expires_at = ?, archived = ?, updated_at = ?, version = version + 1
+			uncertain = ?, tracking = ?, audience = ?, portions = ?, expires_at = ?, archived = ?, updated_at = ?, version = version + 1
 		WHERE id = ? AND version = ?`, append(args, i.ID, i.Version)...)
 	if errors.Is(err, errVersion) {
 		return err

@@ -43,11 +43,11 @@ func (s Store) Recover(ctx context.Context, node int64, now time.Time) (newslett
 	return r, err
 }
 
-// What a clock that was set back pushed into a future that no wait reaches.
+// What a clock that was set back pushed into a future that no wait reaches. A portion waits for days and is meant to.
 const (
 	pullDueDeliveries = `
 UPDATE deliveries SET due_at = ? WHERE state = 'queued' AND due_at > ?
-AND issue_id IN (SELECT i.id FROM issues i WHERE i.state = 'sending' OR i.state = 'paused')`
+AND issue_id IN (SELECT i.id FROM issues i WHERE (i.state = 'sending' OR i.state = 'paused') AND (i.portions < 2 OR deliveries.attempts > 0))`
 	pullDueNotices      = `UPDATE notices SET due_at = ? WHERE state = 'queued' AND attempts > 0 AND due_at > ?`
 	pullDoubtDeliveries = `UPDATE deliveries SET done_at = ? WHERE state = 'uncertain' AND done_at > ?`
 	pullDoubtNotices    = `UPDATE notices SET done_at = ? WHERE state = 'uncertain' AND done_at > ?`

@@ -112,6 +112,9 @@ func (s *server) progressView(ctx context.Context, i newsletter.Issue) (progress
 	if v.Repair, err = s.repairState(ctx, i); err != nil {
 		return v, err
 	}
+	if p.State == newsletter.IssueSending && i.Portions > 1 && p.NextDue.After(s.now()) {
+		v.Sentence = fmt.Sprintf("오늘 몫은 다 나갔어요. 다음 몫은 %s에 보내요.", newsletter.DateTime(p.NextDue, s.loc))
+	}
 	troubles, err := s.svc.Troubles(ctx, i.Number, 10)
 	if err != nil {
 		return v, err

@@ -44,6 +44,7 @@ func (s *server) adminRoutes() []route {
 		{"POST", "/admin/issues/:number/send", desk, s.sendIssue, trait{}},
 		{"POST", "/admin/issues/:number/schedule", desk, s.scheduleIssue, trait{}},
 		{"POST", "/admin/issues/:number/publish", desk, s.publishArticles, trait{}},
+		{"POST", "/admin/issues/:number/portions", desk, s.splitIssue, trait{}},
 		{"POST", "/admin/issues/:number/undo", desk, s.stepIssue(s.svc.UndoSend), trait{}},
 		{"POST", "/admin/issues/:number/pause", desk, s.stepIssue(s.svc.PauseIssue), trait{}},
 		{"POST", "/admin/issues/:number/resume", desk, s.stepIssue(s.svc.ResumeIssue), trait{}},

@@ -29,6 +29,7 @@ type sendView struct {
 	UndoSeconds      int
 	Editing          string
 	Drafts           int // articles that are not published yet
+	Split            splitView
 }
 
 // Whole is how many get the issue as it was written.
@@ -78,6 +79,9 @@ func (s *server) askSend(c echo.Context, status int, i newsletter.Issue, v sendV
 		}
 	}
 	v.Out = leftOut(i, a)
+	if v.Split, err = s.splitOf(ctx, i, a.Recipients); err != nil {
+		return err
+	}
 	return s.deskPage(c, status, "admin/send_ask", "issues", fmt.Sprintf("%d호 보내기", i.Number), v)
 }
 

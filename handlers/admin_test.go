@@ -331,6 +331,31 @@ func TestSendPage(t *testing.T) {
 }
 
 // upload posts a file as the browser does.
+// A new domain with many readers: the page proposes portions, and takes them back.
+func TestSendPageProposesPortions(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	b := h.desk(newsletter.Owner)
+	i := h.draft("첫 호")
+	at := fmt.Sprintf("/admin/issues/%d", i.Number)
+	h.active("one@example.com", "하나")
+	b.get(at+"/send").must(t, 200, "지금 1명에게").mustNot(t, "나눠 보내기")
+	var csv strings.Builder
+	csv.WriteString("email\n")
+	for n := range 1400 {
+		fmt.Fprintf(&csv, "reader%d@example.com\n", n)
+	}
+	if _, err := h.svc.ImportSubscribers(t.Context(), "cli", strings.NewReader(csv.String()), newsletter.ImportOptions{As: newsletter.ImportActive, ConsentSource: "명단"}); err != nil {
+		t.Fatal(err)
+	}
+	b.get(at+"/send").must(t, 200, "3일에 나눠 보내기로 정하기", "1일째 <strong>200명", "3일째 <strong>801명", "많이 읽는 분부터")
+	b.post(at+"/portions", url.Values{"portions": {"9"}}).must(t, 422, "5일 사이로")
+	b.post(at+"/portions", url.Values{"portions": {"3"}}).must(t, 303)
+	b.get(at+"/send").must(t, 200, "<strong>3일</strong>에 나눠 보내요", "한꺼번에 보내기로 바꾸기").mustNot(t, "스팸함으로")
+	b.post(at+"/portions", url.Values{"portions": {"1"}}).must(t, 303)
+	b.get(at+"/send").must(t, 200, "3일에 나눠 보내기로 정하기")
+}
+
 func (b *browser) upload(path string, fields map[string]string, name, content string) answer {
 	b.h.t.Helper()
 	var body bytes.Buffer

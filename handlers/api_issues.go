@@ -17,6 +17,7 @@ type IssueBody struct {
 	Preheader        *string              `json:"preheader,omitempty" doc:"받은편지함에서 제목 옆에 보이는 글"`
 	Kind             *string              `json:"kind,omitempty" enum:"info,ad" doc:"ad면 제목에 (광고)가 붙고, 동의한 사람에게만 가요."`
 	WithoutAdConsent *string              `json:"without_ad_consent,omitempty" enum:"skip,info_edition" doc:"광고 호에서 동의하지 않은 사람: 건너뛰기, 또는 협찬 없는 판"`
+	Portions         *int                 `json:"portions,omitempty" minimum:"1" maximum:"5" doc:"며칠에 나눠 보낼지. 하루에 한 번, 앞의 두 배씩, 많이 읽는 분부터 보내요. 1은 한꺼번에"`
 	ExpiresAt        optional[time.Time]  `json:"expires_at,omitempty" doc:"이때까지 못 보낸 편지는 포기해요. null은 없음"`
 	Uncertain        *string              `json:"uncertain,omitempty" enum:"resend_once,hold" doc:"결과를 모르는 편지: 한 번 더 보내기, 또는 두기"`
 	Tracking         *bool                `json:"tracking,omitempty"`
@@ -53,6 +54,7 @@ func (b IssueBody) fill(i *newsletter.Issue) {
 	set(&i.Tracking, b.Tracking)
 	set(&i.Content.Articles, b.Articles)
 	set(&i.Audience, b.Audience)
+	set(&i.Portions, b.Portions)
 	if b.Kind != nil {
 		i.Kind = newsletter.IssueKind(*b.Kind)
 	}
@@ -81,6 +83,7 @@ type apiIssue struct {
 	Preheader        string              `json:"preheader"`
 	Kind             string              `json:"kind" enum:"info,ad"`
 	WithoutAdConsent string              `json:"without_ad_consent" enum:"skip,info_edition"`
+	Portions         int                 `json:"portions" doc:"며칠에 나눠 보내는지. 1은 한꺼번에"`
 	ExpiresAt        *time.Time          `json:"expires_at"`
 	Uncertain        string              `json:"uncertain" enum:"resend_once,hold"`
 	Tracking         bool                `json:"tracking"`
@@ -108,7 +111,7 @@ func (s *server) apiIssueOf(i newsletter.Issue) apiIssue {
 	}
 	return apiIssue{
 		Number: i.Number, State: string(i.State), Subject: i.Subject, Preheader: i.Preheader, Kind: string(i.Kind), WithoutAdConsent: i.WithoutAdConsent,
-		ExpiresAt: timeOrNil(i.ExpiresAt), Uncertain: string(i.Uncertain), Tracking: i.Tracking, Intro: i.Intro, Links: links,
+		Portions: max(i.Portions, 1), ExpiresAt: timeOrNil(i.ExpiresAt), Uncertain: string(i.Uncertain), Tracking: i.Tracking, Intro: i.Intro, Links: links,
 		Articles: append([]string{}, i.Content.Articles...), Sponsor: i.Sponsor, Outro: i.Outro, Audience: i.Audience, Archived: i.Archived,
 		Recipients: i.Recipients, PauseReason: i.PauseReason, URL: fmt.Sprintf("%s/issues/%d", s.baseURL, i.Number), ScheduledAt: timeOrNil(i.ScheduledAt),
 		SentAt: timeOrNil(i.SentAt()), DoneAt: timeOrNil(i.DoneAt), CreatedAt: i.CreatedAt.UTC(), UpdatedAt: i.UpdatedAt.UTC(),

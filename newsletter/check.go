@@ -125,6 +125,11 @@ func (s *Service) check(ctx context.Context, tx Tx, i Issue) ([]Check, error) {
 	if n.Recipients == 0 {
 		out = append(out, Check{"block", "empty_audience", "audience", "받을 사람이 없어요. 받는 사람 조건을 확인해 주세요."})
 	}
+	warm, err := checkWarmUp(ctx, tx, i, fromDomain(snap), n.Recipients, s.opt.Now())
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, warm...)
 	if len(out) == 0 {
 		out = []Check{{"ok", "ready", "", "보낼 준비가 됐어요."}}
 	}

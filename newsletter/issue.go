@@ -103,6 +103,7 @@ type Issue struct {
 	Uncertain        UncertainPolicy
 	Tracking         bool
 	Audience         Audience
+	Portions         int       // days over which it goes out, the most active readers first; 0 and 1: at once
 	ExpiresAt        time.Time // letters still queued then expire; zero: 96 h rule alone
 	Archived         bool      // an issue of the past, never sent from here
 

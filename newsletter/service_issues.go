@@ -34,6 +34,9 @@ func (i *Issue) judge() error {
 	if i.WithoutAdConsent != SkipWithoutAdConsent && i.WithoutAdConsent != InfoEdition {
 		faults = append(faults, invalid("without_ad_consent", "skip이나 info_edition을 적어 주세요."))
 	}
+	if i.Portions < 0 || i.Portions > mostPortions {
+		faults = append(faults, invalid("portions", fmt.Sprintf("1일에서 %d일 사이로 나눌 수 있어요.", mostPortions)))
+	}
 	if i.Uncertain != ResendOnce && i.Uncertain != Hold {
 		faults = append(faults, invalid("uncertain", "resend_once나 hold를 적어 주세요."))
 	}

@@ -264,6 +264,9 @@ func progressOf(ctx context.Context, tx Tx, i Issue, now time.Time) (Progress, e
 	if left := p.Counts[Queued] + p.Counts[Leased] + p.Counts[Handing]; p.Rate > 0 && left > 0 {
 		p.ETA = time.Duration(float64(left) / p.Rate * float64(time.Second))
 	}
+	if p.Counts[Queued] > 0 {
+		p.ETA = max(p.ETA, i.lastPortion().Sub(now))
+	}
 	return p, nil
 }
 
@@ -487,6 +490,9 @@ func (s *Service) prepare(ctx context.Context, i Issue) error {
 			return err
 		}
 		now.State, now.PreparedAt, now.Recipients = IssueSending, s.opt.Now(), sum(p.Counts)
+		if err := putOff(ctx, tx, now); err != nil {
+			return err
+		}
 		if err := tx.MoveIssue(ctx, now, IssuePreparing); err != nil {
 			return err
 		}

@@ -159,6 +159,10 @@ type DeliveryTx interface {
 	// Freeze inserts a queued delivery for each reader who matches, due now, in order of subscriber id beginning behind
 	// after, at most limit; safe to repeat. It returns the last subscriber id looked at and how many were looked at; 0 at the end.
 	Freeze(ctx context.Context, id IssueID, r Recipients, variant int, after SubscriberID, limit int, now time.Time) (SubscriberID, int, error)
+	// DeferBehind puts off an issue's queued letters behind the first n, the most active readers being first, until due.
+	DeferBehind(ctx context.Context, id IssueID, n int64, due time.Time) error
+	// CountSentUpTo counts an issue's sent letters, most at most.
+	CountSentUpTo(ctx context.Context, id IssueID, most int64) (int64, error)
 	Progress(ctx context.Context, id IssueID, now time.Time) (Progress, error)
 	// CountUnsettled counts letters that keep an issue from being done: queued, leased, handing, and uncertain
 	// ones that wait for their automatic second try (withSecondTry). It stops counting at a thousand of a sort.

@@ -60,9 +60,13 @@ func (c *cli) issueTest() *cobra.Command {
 func (c *cli) issueSend() *cobra.Command {
 	var at string
 	var wait bool
+	var portions int
 	cmd := &cobra.Command{
 		Use: "send N", Short: "Send now, or with --at later; --wait stays until it is done", Args: cobra.ExactArgs(1),
 		RunE: c.numbered(func(ctx context.Context, a *app, n int, _ []string) error {
+			if err := c.split(ctx, a, n, portions); err != nil {
+				return err
+			}
 			i, err := c.startSend(ctx, a, n, at, wait)
 			if err != nil {
 				return err
@@ -92,8 +96,28 @@ func (c *cli) issueSend() *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&at, "at", "", "when: 2026-12-01 08:00")
+	cmd.Flags().IntVar(&portions, "portions", 0, "go out over so many days, a portion a day, each twice the one before, the most active readers first")
 	cmd.Flags().BoolVar(&wait, "wait", false, "stay until it is done; drives the mailer when no server does")
 	return cmd
+}
+
+// split sets over how many days an issue goes out, 0: as it is. Without a choice a new domain with many readers is told what is better.
+func (c *cli) split(ctx context.Context, a *app, n, portions int) error {
+	if portions != 0 {
+		_, err := a.svc.UpdateIssue(ctx, actorCLI, n, func(i *newsletter.Issue) error {
+			i.Portions = portions
+			return nil
+		}, 0)
+		return err
+	}
+	i, err := a.svc.Issue(ctx, n)
+	if err != nil || i.State != newsletter.IssueDraft || i.Portions > 1 {
+		return err
+	}
+	if days, err := a.svc.WarmUp(ctx, n); err == nil && days > 1 {
+		fmt.Fprintf(os.Stderr, "hint: mail services do not know this domain yet; --portions %d would send over %d days, the most active readers first\n", days, days)
+	}
+	return nil
 }
 
 // startSend accepts the send. With wait, an issue that is on its way already is only waited for: that is how an interrupted wait goes on.
