@@ -61,6 +61,17 @@ func (s *Service) wantLinkChecks(ctx context.Context, tx Tx, i Issue) error {
 	return tx.WantLinkChecks(ctx, urls, now.Add(-linkCheckLife), now)
 }
 
+// WantLinkChecks has the links of a draft looked at again, unless that was done lately.
+func (s *Service) WantLinkChecks(ctx context.Context, number int) error {
+	return s.update(ctx, func(tx Tx) error {
+		i, err := tx.Issue(ctx, number)
+		if err != nil {
+			return err
+		}
+		return s.wantLinkChecks(ctx, tx, i)
+	})
+}
+
 // FetchLinkChecks looks at a few of the addresses that wait, by look, outside of any transaction. It tells how many there were.
 func (s *Service) FetchLinkChecks(ctx context.Context, look func(context.Context, string) LinkCheck) (int, error) {
 	waiting, err := get(ctx, s, func(tx Tx) (int64, error) { return tx.WaitingLinkChecks(ctx, s.opt.Now()) })

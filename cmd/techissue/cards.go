@@ -12,6 +12,36 @@ import (
 	"techissue/outbound"
 )
 
+// alive looks at addresses that somebody can have.
+func alive(client *outbound.Client) func(context.Context, string) newsletter.LinkCheck {
+	return func(ctx context.Context, address string) newsletter.LinkCheck {
+		if nobodys(address) {
+			return newsletter.LinkCheck{State: newsletter.LinkUnknown}
+		}
+		return client.Alive(ctx, address)
+	}
+}
+
+// lookTime is how long the command line waits for links to answer.
+const lookTime = 20 * time.Second
+
+// lookAtLinks looks at an issue's links now, for a command that may run while nothing else does.
+func (a *app) lookAtLinks(ctx context.Context, number int) error {
+	if err := a.svc.WantLinkChecks(ctx, number); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	client := outbound.New(outbound.Options{Agent: "techissue-cards (+" + a.cfg.BaseURL + ")"})
+	for ctx.Err() == nil {
+		n, err := a.svc.FetchLinkChecks(ctx, alive(client))
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+	return nil
+}
+
 // nobodys tells addresses under names that are kept for examples (RFC 2606): nobody is asked for them.
 func nobodys(address string) bool {
 	u, err := url.Parse(address)
@@ -41,12 +71,7 @@ func (a *app) readCards(ctx context.Context) error {
 		}
 		_, err := a.svc.FetchCards(ctx, client.Card)
 		if err == nil {
-			_, err = a.svc.FetchLinkChecks(ctx, func(ctx context.Context, address string) newsletter.LinkCheck {
-				if nobodys(address) {
-					return newsletter.LinkCheck{State: newsletter.LinkUnknown}
-				}
-				return client.Alive(ctx, address)
-			})
+			_, err = a.svc.FetchLinkChecks(ctx, alive(client))
 		}
 		if err != nil && !failed && ctx.Err() == nil {
 			a.log.Error("read pages that links lead to", "err", err)

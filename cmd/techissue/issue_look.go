@@ -34,6 +34,9 @@ func (c *cli) issueCheck() *cobra.Command {
 	return &cobra.Command{
 		Use: "check N", Short: "What to mend before sending; fails when something blocks", Args: cobra.ExactArgs(1),
 		RunE: c.numbered(func(ctx context.Context, a *app, n int, _ []string) error {
+			if err := a.lookAtLinks(ctx, n); err != nil {
+				return err
+			}
 			checks, err := a.svc.CheckIssue(ctx, n)
 			if err != nil {
 				return err

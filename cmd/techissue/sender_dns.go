@@ -29,16 +29,7 @@ func (a *app) watchSender(ctx context.Context) error {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
 	for {
-		d := newDoctor(a.cfg, nil)
-		d.examineSPF(ctx, envelope)
-		d.examineDKIM(ctx, domain)
-		d.examineDMARC(ctx, domain)
-		var found []newsletter.Check
-		for _, c := range d.checks {
-			if text := senderTexts[c.ID]; text != "" && c.Level == levelFail {
-				found = append(found, newsletter.Check{Level: "warn", Code: c.ID, Text: text})
-			}
-		}
+		found := senderFaults(ctx, newDoctor(a.cfg, nil), domain, envelope)
 		a.sender.Store(&found)
 		select {
 		case <-ctx.Done():
@@ -46,6 +37,19 @@ func (a *app) watchSender(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// senderFaults are what the doctor finds wrong; its warnings are about its own looking.
+func senderFaults(ctx context.Context, d *doctor, domain, envelope string) (found []newsletter.Check) {
+	d.examineSPF(ctx, envelope)
+	d.examineDKIM(ctx, domain)
+	d.examineDMARC(ctx, domain)
+	for _, c := range d.checks {
+		if text := senderTexts[c.ID]; text != "" && c.Level == levelFail {
+			found = append(found, newsletter.Check{Level: "warn", Code: c.ID, Text: text})
+		}
+	}
+	return found
 }
 
 // senderChecks are the findings of the last look.

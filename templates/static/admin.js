@@ -132,6 +132,11 @@ document.addEventListener("keydown", (e) => {
     if (save) { e.preventDefault(); save.click(); }
     return;
   }
+  if ((e.ctrlKey || e.metaKey) && e.key === "Enter") {
+    const preview = document.querySelector("[data-part][aria-pressed=true], [data-preview], button[value=preview]");
+    if (preview) { e.preventDefault(); preview.click(); }
+    return;
+  }
   if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, textarea, select, [contenteditable]")) return;
   if (Date.now() - waiting < 1500) {
     waiting = 0;
@@ -140,6 +145,7 @@ document.addEventListener("keydown", (e) => {
     return;
   }
   if (e.key === "g") waiting = Date.now();
+  if (e.key === "?") document.getElementById("keys")?.togglePopover();
   if (e.key === "n") document.querySelector("[data-new]")?.click();
   if (e.key === "/") {
     const search = document.querySelector("[data-search]");

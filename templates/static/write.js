@@ -85,6 +85,9 @@ const save = async () => {
     const note = document.querySelector("[data-conflict]");
     if (note) note.hidden = false;
     tell("다른 창에서 바뀌었어요. 지금은 이 브라우저에만 저장해요.");
+  } else if (answer?.status === 409 || answer?.status === 404) { // sent, published or thrown away meanwhile: trying again changes nothing
+    stopped = true;
+    tell(said?.detail || "더는 저장할 수 없는 글이에요. 쓰신 글은 이 브라우저에 남아 있어요.");
   } else if (answer?.status === 401) {
     tell("로그인이 끝났어요. 쓰신 글은 이 브라우저에 남아 있어요.", { href: "/admin/login", text: "새 창에서 로그인하기" });
     later = setTimeout(save, 5000);
