@@ -133,3 +133,27 @@ func TestTheReport(t *testing.T) {
 	draft := h.draft("아직인 호")
 	b.get(fmt.Sprintf("/admin/issues/%d/report", draft.Number)).must(t, 404)
 }
+
+// A send that is out of the ordinary is confirmed by the number of its readers.
+func TestAnUnusualSendIsConfirmed(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	b := h.desk(newsletter.Editor)
+	h.sent("지난 호")
+	next := h.draft("같은 사람들에게")
+	at := fmt.Sprintf("/admin/issues/%d", next.Number)
+	b.get(at+"/send").must(t, 200, "지금 1명에게 발송하기").mustNot(t, `name="count"`)
+	h.active("b@example.com", "둘")
+	b.get(at+"/send").must(t, 200, "받는 사람이 1호(1명)와 많이 달라요", `name="count"`)
+	b.post(at+"/send", nil).must(t, 422, "받는 사람 수를 그대로 적어 주세요")
+	b.post(at+"/send", url.Values{"count": {"1"}}).must(t, 422, `value="1"`)
+	when := h.clock.now().Add(time.Hour).In(h.options.Location).Format("2006-01-02T15:04")
+	b.post(at+"/schedule", url.Values{"at": {when}}).must(t, 422, "받는 사람 수를 그대로")
+	b.post(at+"/send", url.Values{"count": {"2명"}}).must(t, http.StatusSeeOther)
+	old := h.draft("오래된 글")
+	h.clock.add(8 * 24 * time.Hour)
+	why, n, err := h.svc.Unusual(t.Context(), old.Number)
+	if err != nil || n != 2 || why != "받는 사람이 1호(1명)와 많이 달라요." {
+		t.Errorf("%q for %d, %v", why, n, err)
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -28,6 +30,8 @@ type sendView struct {
 	At               string
 	UndoSeconds      int
 	Editing          string
+	Unusual          string // why the number of readers has to be typed
+	Count            string
 	Drafts           int // articles that are not published yet
 	Split            splitView
 }
@@ -64,6 +68,9 @@ func (s *server) askSend(c echo.Context, status int, i newsletter.Issue, v sendV
 	}
 	checks, err := s.svc.CheckIssue(ctx, i.Number)
 	if err != nil {
+		return err
+	}
+	if v.Unusual, _, err = s.svc.Unusual(ctx, i.Number); err != nil {
 		return err
 	}
 	v.Number, v.Subject, v.Ad, v.Recipients, v.Info = i.Number, i.Subject, i.Kind == newsletter.KindAd, a.Recipients, a.Info
@@ -158,6 +165,9 @@ func (s *server) sendIssue(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.confirmed(c, n); err != nil {
+		return s.refusedSend(c, n, err, sendView{Count: c.FormValue("count")})
+	}
 	if _, err := s.svc.SendIssue(ctx, actorOf(c), n, house.UndoTime()); err != nil {
 		return s.refusedSend(c, n, err, sendView{})
 	}
@@ -165,6 +175,19 @@ func (s *server) sendIssue(c echo.Context) error {
 		s.log.Warn("owner's copy", "issue", n, "cause", err) // the send itself goes on
 	}
 	return c.Redirect(http.StatusSeeOther, fmt.Sprintf("/admin/issues/%d/send", n))
+}
+
+// confirmed wants the number of readers typed when a send is out of the ordinary: a wrong segment and a text of last month look like any other.
+func (s *server) confirmed(c echo.Context, n int) error {
+	why, recipients, err := s.svc.Unusual(c.Request().Context(), n)
+	if err != nil || why == "" {
+		return err
+	}
+	typed := strings.NewReplacer(",", "", "명", "", " ", "").Replace(c.FormValue("count"))
+	if typed != strconv.FormatInt(recipients, 10) {
+		return &newsletter.Error{Kind: newsletter.Invalid, Field: "count", Msg: why + " 받는 사람 수를 그대로 적어 주세요."}
+	}
+	return nil
 }
 
 func (s *server) scheduleIssue(c echo.Context) error {
@@ -176,6 +199,10 @@ func (s *server) scheduleIssue(c echo.Context) error {
 	at, err := time.ParseInLocation(momentInput, v.At, s.loc)
 	if err != nil {
 		return s.refusedSend(c, n, &newsletter.Error{Kind: newsletter.Invalid, Field: "at", Msg: "예약할 날짜와 시각을 골라 주세요."}, v)
+	}
+	if err := s.confirmed(c, n); err != nil {
+		v.Count = c.FormValue("count")
+		return s.refusedSend(c, n, err, v)
 	}
 	if _, err := s.svc.ScheduleIssue(c.Request().Context(), actorOf(c), n, at.UTC()); err != nil {
 		return s.refusedSend(c, n, err, v)

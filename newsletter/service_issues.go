@@ -393,6 +393,49 @@ func (s *Service) Audience(ctx context.Context, number int) (AudienceCount, erro
 	})
 }
 
+const (
+	oldText    = 7 * 24 * time.Hour // a draft that lay so long may not be what the editor means
+	likeBefore = 10                 // per cent of difference to the audience before that nobody has to confirm
+)
+
+// Unusual says in the editor's words why a send should be confirmed by the number of its readers, "" when nothing is out of the ordinary:
+// the audience differs from that of the issue before, or the text is an old one.
+func (s *Service) Unusual(ctx context.Context, number int) (why string, recipients int64, err error) {
+	err = s.view(ctx, func(tx Tx) error {
+		why = ""
+		i, err := tx.Issue(ctx, number)
+		if err != nil {
+			return err
+		}
+		if i.State != IssueDraft {
+			return nil
+		}
+		n, err := countAudience(ctx, tx, i)
+		if err != nil {
+			return err
+		}
+		recipients = n.Recipients
+		before, err := sentBefore(ctx, tx, i)
+		if err != nil {
+			return err
+		}
+		if age := s.opt.Now().Sub(i.UpdatedAt); age > oldText {
+			why = fmt.Sprintf("%d일 전에 쓴 글이에요.", int(age.Hours())/24)
+		}
+		for _, b := range before {
+			if b.Archived || b.Recipients == 0 {
+				continue
+			}
+			if d := n.Recipients - b.Recipients; max(d, -d)*100 > b.Recipients*likeBefore {
+				why = fmt.Sprintf("받는 사람이 %d호(%s명)와 많이 달라요.", b.Number, Thousands(b.Recipients))
+			}
+			break
+		}
+		return nil
+	})
+	return why, recipients, err
+}
+
 func countAudience(ctx context.Context, tx Tx, i Issue) (AudienceCount, error) {
 	var c AudienceCount
 	for variant, r := range i.recipients() {
