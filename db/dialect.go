@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -189,7 +190,7 @@ func (d *dialect) wrap(err error) error {
 	}
 	switch d.kind(err) {
 	case newsletter.Unavailable:
-		return unavailable(err)
+		return unavailable(withRemedy(err))
 	case newsletter.Conflict:
 		return &newsletter.Error{Kind: newsletter.Conflict, Msg: "이미 있어요.", Err: err}
 	case newsletter.Invalid:
@@ -208,10 +209,20 @@ func sqliteKind(err error) newsletter.Kind {
 		return newsletter.Conflict
 	}
 	switch se.Code {
-	case sqlite3.ErrBusy, sqlite3.ErrLocked, sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrCantOpen, sqlite3.ErrNomem:
+	case sqlite3.ErrBusy, sqlite3.ErrLocked, sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrCantOpen, sqlite3.ErrNomem,
+		sqlite3.ErrCorrupt, sqlite3.ErrNotADB:
 		return newsletter.Unavailable
 	}
 	return newsletter.Internal
+}
+
+// withRemedy says what helps where SQLite's own words do not: wherever damage is met first, at the opening or later.
+func withRemedy(err error) error {
+	var se sqlite3.Error
+	if errors.As(err, &se) && (se.Code == sqlite3.ErrCorrupt || se.Code == sqlite3.ErrNotADB) {
+		return fmt.Errorf("the database is damaged: %s (%w)", restoreIt, err)
+	}
+	return err
 }
 
 // postgresKind reads the SQLSTATE (PostgreSQL, appendix A), or the lack of an answer.
