@@ -17,11 +17,27 @@ const (
 	doubtHandedNotices      = `UPDATE notices SET state = 'uncertain', reason = 'crash', done_at = ? WHERE state = 'handing' AND (node = ? OR ? = 0)`
 )
 
+// What is in doubt gets a line in its record, like any other attempt: when it was found, and that nobody heard an answer. How far it had
+// come behind the gate died with the process.
+const (
+	crashedDeliveries = `
+INSERT INTO attempts (delivery_id, lease, at, stage, code, reply, outcome)
+SELECT id, lease, CAST(? AS {{bigint}}), '', 0, 'the mailer ended before an answer was kept', 'uncertain' FROM deliveries WHERE state = 'handing' AND (node = ? OR ? = 0)`
+	crashedNotices = `
+INSERT INTO attempts (notice_id, lease, at, stage, code, reply, outcome)
+SELECT id, lease, CAST(? AS {{bigint}}), '', 0, 'the mailer ended before an answer was kept', 'uncertain' FROM notices WHERE state = 'handing' AND (node = ? OR ? = 0)`
+)
+
 // Recover takes back what was in flight.
 func (s Store) Recover(ctx context.Context, node int64, now time.Time) (newsletter.Recovered, error) {
 	var r newsletter.Recovered
 	err := s.Quick(ctx, func(tx *Tx) error {
 		r = newsletter.Recovered{}
+		for _, query := range []string{crashedDeliveries, crashedNotices} {
+			if _, err := tx.exec(ctx, query, ms(now), node, node); err != nil {
+				return err
+			}
+		}
 		for _, q := range []struct {
 			text  string
 			count *int64
