@@ -2,7 +2,11 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // The tests of this package write SQL of their own; the other rooms cannot.
@@ -102,4 +106,51 @@ func (t *Tx) Dump(ctx context.Context) (map[string][]string, error) {
 		rows.Close()
 	}
 	return dump, nil
+}
+
+// Statements lists what this store was asked so far, as the engine reads it, and how many values each takes.
+func (d *DB) Statements() map[string]int {
+	all := map[string]int{}
+	d.dialect.texts.Range(func(query, text any) bool {
+		all[text.(string)] = strings.Count(query.(string), "?")
+		return true
+	})
+	return all
+}
+
+// Plan explains a statement of Statements whatever its values will be.
+func (t *Tx) Plan(ctx context.Context, text string, values int) (string, error) {
+	query, args := "EXPLAIN QUERY PLAN "+text, make([]any, values)
+	if t.dialect.name == "postgres" {
+		none := strings.TrimSuffix(strings.Repeat("NULL, ", values), ", ")
+		if none != "" {
+			none = "(" + none + ")"
+		}
+		// The simple protocol: the driver would prepare these statements, too, and keep them.
+		for _, before := range []string{"SET LOCAL plan_cache_mode = force_generic_plan", "PREPARE asked AS " + text} {
+			if _, err := t.on.ExecContext(ctx, before, pgx.QueryExecModeSimpleProtocol); err != nil {
+				return "", err
+			}
+		}
+		defer func() { _, _ = t.on.ExecContext(ctx, "DEALLOCATE asked", pgx.QueryExecModeSimpleProtocol) }()
+		query, args = "EXPLAIN EXECUTE asked"+none, []any{pgx.QueryExecModeSimpleProtocol}
+	}
+	rows, err := t.on.QueryContext(ctx, query, args...)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	var plan strings.Builder
+	columns, err := rows.Columns()
+	for err == nil && rows.Next() {
+		line := ""
+		cells := make([]any, len(columns))
+		for n := range cells {
+			cells[n] = new(any)
+		}
+		cells[len(cells)-1] = &line
+		err = rows.Scan(cells...)
+		plan.WriteString(line + "\n")
+	}
+	return plan.String(), errors.Join(err, rows.Err())
 }
