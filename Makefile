@@ -44,8 +44,8 @@ KILLS ?= 200
 crash: toolchain setup ## kill -9 in the middle of sends, KILLS=200 times; both policies, both engines; prints a table
 	@TECHISSUE_CRASH=$(KILLS) $(GO) test ./cmd/techissue -run '^TestCrashLoop$$' -count=1 -v -timeout 40m
 
-fault: toolchain setup ## faults that take minutes: full and failing disks, locks, stops, nodes, a database away; prints a table (young: not every row has passed yet)
-	@TECHISSUE_FAULT=1 $(GO) test ./cmd/techissue -run '^TestFaults$$' -count=1 -parallel 6 -v -timeout 15m
+fault: toolchain setup ## faults that take minutes: full and failing disks, locks, stops, nodes, a database away; prints a table
+	@TECHISSUE_FAULT=1 $(GO) test ./cmd/techissue -run '^TestFaults$$' -count=1 -parallel 6 -v -timeout 10m
 
 golden: toolchain ## write golden letters anew; review the difference
 	$(GO) test ./mailer -update

@@ -73,10 +73,11 @@ func TestFaults(t *testing.T) {
 
 func faults() []fault {
 	return []fault{
-		{"F03", "killed right behind the send's answer", nil, killedBehindTheAnswer},
 		{"F35", "SIGTERM while recipients are inserted", nil, stoppedWhilePreparing},
 		{"F23", "fsync fails once a thread", needsStrace, failing("fsync:error=EIO:when=30")},
 		{"F23", "no room for forty writes a thread", needsStrace, failing("pwrite64:error=ENOSPC:when=60..100")},
+		{"F28", "killed at a write of a migration", needsStrace, killedMigrating},
+		{"F29", "a backup in the middle of a send", nil, savedMeanwhile},
 		{"F24", "fsync takes two seconds", needsStrace, slowDisk},
 		{"F25", "another program holds the database", nil, lockedOut},
 		{"power", "power cuts", needsStrace, powerCut},
@@ -125,26 +126,6 @@ func (h *house) tally(n, doubles int, checked string) outcome {
 		h.t.Errorf("%+v of %v", o, c)
 	}
 	h.run(0, "doctor", "--offline")
-	return o
-}
-
-func killedBehindTheAnswer(t *testing.T) outcome {
-	h := newHouse(t, slow(time.Millisecond), "TECHISSUE_UNCERTAIN=hold")
-	h.first(500)
-	server := h.serve()
-	key := h.key("issues:send")
-	if code, answer := h.call(key, "POST", "/api/v1/issues/1/send", "", "Idempotency-Key", "once"); code != http.StatusAccepted {
-		t.Fatalf("%d %v", code, answer)
-	}
-	if err := server.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = server.Wait()
-	h.serve() // nobody presses anything
-	o := h.tally(500, 0, "begins by itself after the start")
-	if o.uncertain > 8 {
-		t.Errorf("%d uncertain", o.uncertain)
-	}
 	return o
 }
 

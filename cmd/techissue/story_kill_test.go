@@ -1,7 +1,10 @@
 package main_test
 
 import (
+	"database/sql"
 	"fmt"
+	"net/http"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -158,4 +161,89 @@ func TestStoryOfAStopWhoseGraceRunsOut(t *testing.T) {
 	if c := h.counts(1); sum(c, "uncertain") != 2 || sum(c, "queued") != 8 {
 		t.Errorf("after the grace time: %v", c)
 	}
+}
+
+// F02: killed again and again while recipients are inserted. The next start inserts the rest, nobody is missed or doubled, and nothing leaves before all stand there.
+func TestStoryOfKillsWhilePreparing(t *testing.T) {
+	t.Parallel()
+	const n = 12_000 // more than two chunks of 5,000
+	h := newHouse(t, smtptest.Config{LogLimit: -1}, "TECHISSUE_UNCERTAIN=hold")
+	h.first(n)
+	file := openFile(t, filepath.Join(h.data, "techissue.db"))
+	// Each chunk takes a moment in its middle, so that every kill hits one.
+	if _, err := file.Exec(`CREATE TRIGGER slow AFTER INSERT ON deliveries WHEN NEW.id % 2500 = 1250 BEGIN
+		SELECT COUNT(*) FROM (WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 4000000) SELECT x FROM c); END`); err != nil {
+		t.Fatal(err)
+	}
+	rows := func() (n int, state string) {
+		if err := file.QueryRow(`SELECT (SELECT COUNT(*) FROM deliveries), state FROM issues`).Scan(&n, &state); err != nil {
+			t.Fatal(err)
+		}
+		return n, state
+	}
+	server := h.serve()
+	h.run(0, "issue", "send", "1")
+	for _, threshold := range []int{0, 5000, 10_000} {
+		h.until("the rows", func() bool {
+			have, state := rows()
+			if state != "preparing" && state != "draft" {
+				t.Fatalf("%s before %d rows were seen", state, threshold)
+			}
+			return state == "preparing" && have >= threshold
+		})
+		if threshold == 0 { // in the first chunk
+			time.Sleep(100 * time.Millisecond)
+		}
+		if err := server.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = server.Wait()
+		if have, state := rows(); state != "preparing" || have >= n || h.smtp.Count() != 0 {
+			t.Errorf("killed at %d rows: %d are there, %s, %d letters left", threshold, have, state, h.smtp.Count())
+		}
+		if threshold == 10_000 {
+			if _, err := file.Exec(`DROP TRIGGER slow`); err != nil {
+				t.Fatal(err)
+			}
+		}
+		server = h.launch()
+	}
+	var c map[string]any
+	h.until("the issue is done", seldom(func() bool { c = h.counts(1); return c["state"] == "done" }))
+	if got, doubled := h.copies("첫 호"); len(got) != n || doubled > 0 || sum(c, "sent") != n {
+		t.Errorf("%d missing, %d doubled: %v", n-len(got), doubled, c)
+	}
+	h.run(0, "doctor", "--offline")
+}
+
+// F03: the send is acknowledged and the program killed at once. The next start begins by itself.
+func TestStoryOfAKillBehindTheAnswer(t *testing.T) {
+	t.Parallel()
+	const n = 500
+	h := newHouse(t, slow(time.Millisecond), fmt.Sprintf("TECHISSUE_SMTP_CONNECTIONS=%d", killConnections), "TECHISSUE_UNCERTAIN=hold")
+	h.first(n)
+	server := h.serve()
+	key := h.key("issues:send")
+	if code, answer := h.call(key, "POST", "/api/v1/issues/1/send", "", "Idempotency-Key", "once"); code != http.StatusAccepted {
+		t.Fatalf("%d %v", code, answer)
+	}
+	if err := server.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = server.Wait()
+	h.serve()
+	if o := h.tally(n, 0, ""); o.uncertain > killConnections {
+		t.Errorf("%d uncertain", o.uncertain)
+	}
+}
+
+// openFile opens a SQLite file as another program would.
+func openFile(t *testing.T, path string) *sql.DB {
+	t.Helper()
+	d, err := sql.Open("sqlite3", "file:"+path+"?mode=rw&_busy_timeout=20000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
 }
