@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -34,7 +35,10 @@ func (c *cli) issueCheck() *cobra.Command {
 	return &cobra.Command{
 		Use: "check N", Short: "What to mend before sending; fails when something blocks", Args: cobra.ExactArgs(1),
 		RunE: c.numbered(func(ctx context.Context, a *app, n int, _ []string) error {
-			if err := a.lookAtLinks(ctx, n); err != nil {
+			switch err := a.lookAtLinks(ctx, n); {
+			case newsletter.KindOf(err) == newsletter.Unavailable: // what was seen cannot be kept; the rest of the check needs no write
+				fmt.Fprintln(os.Stderr, "links were not looked at: the database is busy")
+			case err != nil:
 				return err
 			}
 			checks, err := a.svc.CheckIssue(ctx, n)
