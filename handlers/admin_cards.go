@@ -20,6 +20,7 @@ type cardForm struct {
 	URL, Title, Summary, Site string
 	Edited                    bool
 	DeadAt                    time.Time
+	Hint                      string
 }
 
 // cards shows what the bare links of an article have become, to be put right.
@@ -38,7 +39,11 @@ func (s *server) cards(c echo.Context) error {
 func (s *server) showCards(c echo.Context, status int, a newsletter.Article, list []newsletter.Card, wrong faults) error {
 	v := cardsView{Title: a.Title, Back: deskArticle(a.Slug), Action: deskArticle(a.Slug) + "/cards", Faults: wrong}
 	for _, k := range list {
-		v.Cards = append(v.Cards, cardForm{k.URL, k.Title, k.Summary, k.Site, k.Edited, k.DeadAt})
+		f := cardForm{URL: k.URL, Title: k.Title, Summary: k.Summary, Site: k.Site, Edited: k.Edited, DeadAt: k.DeadAt}
+		if f.Title == "" {
+			f.Hint = "아직 읽지 못했어요. 직접 적어도 돼요."
+		}
+		v.Cards = append(v.Cards, f)
 	}
 	return s.deskPage(c, status, "admin/cards", "articles", "링크 카드", v)
 }

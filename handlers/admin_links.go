@@ -195,7 +195,7 @@ func (s *server) manifest(c echo.Context) error {
 		"background_color": "#fffdf9", "theme_color": "#fffdf9",
 		"icons": []map[string]string{{"src": icon, "sizes": "any", "type": "image/svg+xml"}},
 		"share_target": map[string]any{
-			"action": "/admin/links/add", "method": "GET", "params": map[string]string{"title": "title", "text": "text", "url": "url"},
+			"action": "/admin/links/add", "enctype": "application/x-www-form-urlencoded", "method": "GET", "params": map[string]string{"title": "title", "text": "text", "url": "url"},
 		},
 	})
 }

@@ -22,6 +22,12 @@ for (const box of document.querySelectorAll("[data-theme-switch]")) {
   show();
 }
 
+// The subscribe box remembers who has joined here, and forgets who has left; theme.js reads it before the page is drawn.
+const joined = document.querySelector("[data-joined]:not(html)");
+if (joined) {
+  try { if (joined.dataset.joined === "yes") localStorage.setItem("joined", "1"); else localStorage.removeItem("joined"); } catch (err) { /* the box is shown again */ }
+}
+
 // An error summary or a result takes the focus, so that it is read out and not missed.
 const focus = document.querySelector("[data-focus]");
 if (focus) focus.focus();
