@@ -34,6 +34,7 @@ var hostileFields = []string{
 var inside = []string{"SQLSTATE", "sqlite", "SQL logic", "pgconn", "OID ", "syntax error", "goroutine ", "panic", ".go:", "no such table", "no such column", "/secret/", "techissue/handlers", "template:"}
 
 // S18: whatever stands in a path, a query, a form or a JSON body, on both engines and for every caller, nothing breaks and nothing shows.
+// A route meets every value on one of the engines, an engine every value on every second route: all of it on both takes minutes with -race.
 func TestHostileParameters(t *testing.T) {
 	t.Parallel()
 	c := &clock{t: dbtest.Start}
@@ -63,12 +64,15 @@ func TestHostileParameters(t *testing.T) {
 				continue
 			}
 			for i, v := range hostileValues {
+				if (n+i)%2 == 0 != (d.Engine() == "sqlite") {
+					continue
+				}
 				b := h.browser()
 				b.ip = fmt.Sprintf("203.0.%d.%d", 100+i, i) // limits by address are another test's
 				for k, c := range session {
 					b.cookies[k] = c
 				}
-				for _, a := range hostileRequests(b, r, plain, v, n+i) {
+				for _, a := range hostileRequests(b, r, plain, v, n/2+i) {
 					text := strings.ReplaceAll(a.text, v, "")
 					bad := a.StatusCode >= 500 || a.Header.Get("X-Injected") != ""
 					for _, w := range inside {

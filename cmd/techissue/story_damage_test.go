@@ -77,8 +77,12 @@ func TestStoryOfADamagedHouse(t *testing.T) {
 				t.Errorf("exit %d:\n%s", ended, text)
 			}
 			after, _ := os.Stat(path)
-			if (before == nil) != (after == nil) || before != nil && before.Size() != after.Size() {
-				t.Errorf("the database was %v and is %v", before, after)
+			if (before == nil) != (after == nil) {
+				t.Fatalf("the database was %v and is %v", before, after)
+			}
+			// It may have grown by the commits of its log, which SQLite folds into it at the end; it is neither cut nor begun anew.
+			if before != nil && (after.Size() < before.Size() || before.Size() == 0 && after.Size() > 0) {
+				t.Errorf("the database had %d bytes and has %d", before.Size(), after.Size())
 			}
 			if h.smtp.Count() != 0 {
 				t.Errorf("%d letters left", h.smtp.Count())
