@@ -125,7 +125,7 @@ func TestBrowserAccessibility(t *testing.T) {
 	b.press("main form button")
 	visit("/admin", "/admin/issues", "/admin/issues?q=zzzz", "/admin/issues/new", "/admin/issues/"+number, "/admin/issues/"+number+"/delete", "/admin/issues/"+number+"/send",
 		"/admin/comments", "/admin/comments?status=published", "/admin/comments?status=spam", "/admin/articles", "/admin/articles/new", "/admin/articles/"+b.slug(), "/admin/subscribers", "/admin/subscribers/1", "/admin/subscribers/new", "/admin/subscribers/import",
-		"/admin/imports/1", "/admin/settings", "/admin/settings/brand", "/admin/articles/"+b.talked()+"/cards", "/admin/settings/keys", "/admin/account", "/admin/no/such/page")
+		"/admin/imports/1", "/admin/settings", "/admin/settings/brand", "/admin/articles/"+b.talked()+"/cards", "/admin/settings/keys", "/admin/account", "/admin/feedback", "/admin/no/such/page")
 	b.open("/admin/issues/new")
 	b.press("button[data-save]")
 	b.axe("a refused issue", script)
