@@ -53,7 +53,7 @@ func main() {
 	ctx, cancel := context.WithCancel(context.Background())
 	go heedSignals(cancel)
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(60) // a send of 50,000 letters holds 47 MB then instead of 55, for no more time than runs differ anyway
+		debug.SetGCPercent(60) // a send of 30,000 letters holds 47 MB then instead of 55, for no more time than runs differ anyway
 	}
 	os.Exit(run(ctx, os.Args[1:]))
 }
