@@ -61,23 +61,13 @@ func nobodys(address string) bool {
 // The demo reads nothing: its addresses are made up, and it asks nothing of the network.
 func (a *app) readCards(ctx context.Context) error {
 	client := outbound.New(outbound.Options{Agent: "techissue-cards (+" + a.cfg.BaseURL + ")"})
-	tick := time.NewTicker(2 * time.Second)
-	defer tick.Stop()
-	for failed := false; ; {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
+	return a.every(ctx, 2*time.Second, "read pages that links lead to", func(ctx context.Context) error {
+		if _, err := a.svc.FetchCards(ctx, client.Card); err != nil {
+			return err
 		}
-		_, err := a.svc.FetchCards(ctx, client.Card)
-		if err == nil {
-			_, err = a.svc.FetchLinkChecks(ctx, alive(client))
-		}
-		if err != nil && !failed && ctx.Err() == nil {
-			a.log.Error("read pages that links lead to", "err", err)
-		}
-		failed = err != nil
-	}
+		_, err := a.svc.FetchLinkChecks(ctx, alive(client))
+		return err
+	})
 }
 
 // checkLinks looks every minute whether a few pages behind links are still there, each once a week, and tells search engines of

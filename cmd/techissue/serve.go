@@ -196,9 +196,9 @@ func (a *app) keepViews(ctx context.Context) error {
 	}
 }
 
-// publishDue publishes planned articles when their time has come, within a few seconds.
-func (a *app) publishDue(ctx context.Context) error {
-	tick := time.NewTicker(5 * time.Second)
+// every does something over and over until ctx ends. Of failures in a row the first is told.
+func (a *app) every(ctx context.Context, pause time.Duration, doing string, do func(context.Context) error) error {
+	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for failed := false; ; {
 		select {
@@ -206,12 +206,20 @@ func (a *app) publishDue(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		_, err := a.svc.PublishDue(ctx)
+		err := do(ctx)
 		if err != nil && !failed && ctx.Err() == nil {
-			a.log.Error("publish planned articles", "err", err)
+			a.log.Error(doing, "err", err)
 		}
 		failed = err != nil
 	}
+}
+
+// publishDue publishes planned articles when their time has come, within a few seconds.
+func (a *app) publishDue(ctx context.Context) error {
+	return a.every(ctx, 5*time.Second, "publish planned articles", func(ctx context.Context) error {
+		_, err := a.svc.PublishDue(ctx)
+		return err
+	})
 }
 
 // firstOwner makes the owner that a container's settings name.
